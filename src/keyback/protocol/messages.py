@@ -1,0 +1,327 @@
+"""Every message between portal and agent, as frozen pydantic models. docs/protocol.md tells the same as a story.
+
+Field units: ``*_ms`` milliseconds from *now* of whoever reads (clocks of two machines are never compared), ``deadline``
+seconds since 1970 on the portal's clock, compared by the portal only. Unknown fields are refused.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from keyback.protocol.encoding import canonical_json
+from keyback.protocol.errors import Malformed
+from keyback.protocol.limits import MAX_PEOPLE_PER_PUSH, MAX_WORK_PER_POLL, POLL_MAX, PROTOCOL_VERSION
+from keyback.protocol.outcomes import OutcomeCode
+
+__all__ = [
+    "Before",
+    "BoxRef",
+    "Envelope",
+    "Finding",
+    "Flags",
+    "ForestName",
+    "Heartbeat",
+    "Inspection",
+    "NewKey",
+    "Onboarded",
+    "Onboarding",
+    "OnboardingForest",
+    "Operation",
+    "Outcome",
+    "OutcomeReceipt",
+    "PersonRecord",
+    "Poll",
+    "Push",
+    "PushReceipt",
+    "Token",
+    "UnsealKey",
+    "Work",
+    "WorkList",
+    "WriteGrant",
+    "WriteIntent",
+    "parse",
+]
+
+
+class Message(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+Text = Annotated[str, Field(max_length=256)]
+B64 = Annotated[str, Field(max_length=20_000, pattern=r"^[A-Za-z0-9_-]*$")]
+Seq = Annotated[int, Field(ge=0, le=2**62)]
+KeyId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
+
+
+class Operation(StrEnum):
+    INSPECT = "inspect"
+    VERIFY = "verify"
+    RESET = "reset"
+    CHANGE = "change"
+    UNLOCK = "unlock"
+    EXPIRE = "expire"
+
+
+class Flags(Message):
+    """``unlock``: also set lockoutTime to 0. ``must_change``: the password must be changed at the next sign-in."""
+
+    unlock: bool = False
+    must_change: bool = False
+
+
+class BoxRef(Message):
+    key: KeyId
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Envelope(Message):
+    """What the people's door signs: one operation on one account, and the digests of the boxes that belong to it.
+
+    ``initiator``: ``self``, or ``admin:<UUID>``. ``password_version``: the version of unicodePwd (replPropertyMetaData)
+    seen when the account was inspected; the agent refuses when it has moved. Boxes are keyed by agent.
+    """
+
+    v: Literal[1] = PROTOCOL_VERSION
+    request_id: UUID
+    tracking_id: UUID
+    organization_id: UUID
+    forest_id: UUID
+    object_guid: UUID
+    operation: Operation
+    flags: Flags = Flags()
+    initiator: Annotated[str, Field(pattern=r"^(self|admin:[0-9a-f-]{36})$")]
+    deadline: Seq
+    password_version: Annotated[int, Field(ge=0, le=2**32)] | None = None
+    boxes: dict[UUID, BoxRef] = {}
+
+    def to_bytes(self) -> bytes:
+        return canonical_json(self.model_dump(mode="json"))
+
+
+class Before(Message):
+    """The state of the account on one server just before the write (MS-ADTS, replPropertyMetaData)."""
+
+    server: Text
+    invocation_id: UUID
+    object_guid: UUID
+    password_version: int
+    pwd_last_set_version: int
+
+
+class Finding(Message):
+    """One broken rule. ``code`` is stable; ``params`` are plain values for the sentence, never the password."""
+
+    code: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")]
+    params: dict[Annotated[str, Field(max_length=40)], int | Text | None] = {}
+
+
+class Inspection(Message):
+    """What the agent found when it looked at the account. ``policy`` has the fields of passwords.DirectoryPolicy.
+
+    ``possible_from``: UTC time (ISO 8601) from which the minimum age allows a new password; None when it does now.
+    ``names`` for the rules shown before typing: the account name and display name.
+    """
+
+    password_version: int
+    locked_out: bool
+    must_change: bool
+    password_expired: bool
+    policy: dict[Annotated[str, Field(max_length=40)], int | float | bool | Text | None]
+    possible_from: Text | None = None
+
+
+class Outcome(Message):
+    """How it ended. ``not_written`` and ``unknown`` come from resolving after a crash or a time-out only.
+
+    ``detail``: a technical line for the administrator (directory's message), never shown to the person before proof,
+    never with a secret in it.
+    """
+
+    request_id: UUID
+    fence: Seq
+    code: OutcomeCode
+    findings: list[Finding] = []
+    inspection: Inspection | None = None
+    detail: Annotated[str, Field(max_length=1000)] = ""
+
+
+class OutcomeReceipt(Message):
+    """``recorded``: it is now the outcome. ``late``: another outcome stood already; this one is kept beside it."""
+
+    result: Literal["recorded", "repeated", "late"]
+
+
+# --- onboarding and keys -------------------------------------------------------------------------------------------
+
+
+class UnsealKey(Message):
+    """``public``: uncompressed P-256 point, base64url. ``life_s``: how long pages may seal for it."""
+
+    key: KeyId
+    public: B64
+    life_s: Annotated[int, Field(ge=60, le=100 * 86_400)]
+
+
+class OnboardingForest(Message):
+    """``name``: DNS name of the forest's root domain. ``domains``: DNS names; user IDs ending in them live here."""
+
+    name: Text
+    domains: Annotated[list[Text], Field(max_length=100)] = []
+
+
+class Onboarding(Message):
+    """POST /agents/v1/onboard, with ``Keyback-Signature`` by the key in it. The one-time code is worth one use."""
+
+    code: Annotated[str, Field(min_length=8, max_length=64)]
+    name: Annotated[str, Field(min_length=1, max_length=100)]
+    version: Text
+    sign_public: B64
+    unseal: UnsealKey
+    forests: Annotated[list[OnboardingForest], Field(min_length=1, max_length=50)]
+
+
+class ForestName(Message):
+    id: UUID
+    name: Text
+
+
+class Onboarded(Message):
+    """The agent pins ``portal_public``: requests signed by any other key are refused from now on."""
+
+    agent_id: UUID
+    organization_id: UUID
+    organization: Text
+    portal_public: B64
+    audience: Text
+    fingerprint: Text
+    forests: list[ForestName]
+
+
+class Token(Message):
+    """RFC 6749 section 5.1."""
+
+    access_token: Text
+    token_type: Literal["Bearer"] = "Bearer"  # noqa: S105 (not a secret, the type's name)
+    expires_in: int
+
+
+class NewKey(Message):
+    """POST /agents/v1/keys: the next unsealing key; the portal seals for the newest."""
+
+    unseal: UnsealKey
+
+
+# --- work ----------------------------------------------------------------------------------------------------------
+
+
+class Poll(Message):
+    """POST /agents/v1/poll. ``boot_id``: new at each start of the agent; requests that the same agent was writing under
+    another boot id are unresolved at once, without waiting for their lease."""
+
+    boot_id: UUID
+    wait_s: Annotated[int, Field(ge=0, le=POLL_MAX)] = POLL_MAX
+    capacity: Annotated[int, Field(ge=1, le=MAX_WORK_PER_POLL)] = 1
+
+
+class Work(Message):
+    """One claimed request. ``execute``: do it. ``resolve``: find out whether ``before`` has moved, write nothing."""
+
+    kind: Literal["execute", "resolve"]
+    fence: Seq
+    envelope: B64
+    signature: B64
+    box: B64 | None
+    before: Before | None = None
+    remaining_ms: int
+
+
+class WorkList(Message):
+    work: list[Work]
+
+
+class WriteIntent(Message):
+    """POST /agents/v1/requests/{id}/writing: may I write now?"""
+
+    fence: Seq
+    before: Before
+
+
+class WriteGrant(Message):
+    """``remaining_ms`` counts from the moment that the agent *sent* the intent, on CLOCK_BOOTTIME. No grant, no write."""
+
+    granted: bool
+    remaining_ms: int = 0
+
+
+class Heartbeat(Message):
+    """POST /agents/v1/heartbeat. A closed set of fields, none about a person."""
+
+    version: Text
+    uptime_s: Seq
+    requests_done: Seq
+    requests_refused: Seq
+    requests_unresolved: Seq
+    last_sync_people: Seq
+    last_sync_age_s: Seq | None
+    forests_reachable: Annotated[int, Field(ge=0, le=1000)]
+    forests: Annotated[int, Field(ge=0, le=1000)]
+    paused: bool
+
+
+# --- people --------------------------------------------------------------------------------------------------------
+
+
+class PersonRecord(Message):
+    """One person as the directory has them. ``object_guid`` is what recovery data is bound to; names may change."""
+
+    object_guid: UUID
+    anchor: Text
+    user_id: Text
+    spellings: Annotated[list[Text], Field(max_length=20)] = []
+    account_name: Text
+    display_name: Text = ""
+    given_name: Text = ""
+    surname: Text = ""
+    mail: Annotated[list[Text], Field(max_length=10)] = []
+    mobile: Text = ""
+    office_phone: Text = ""
+    enabled: bool = True
+
+
+class Push(Message):
+    """POST /agents/v1/people. ``seq`` only grows for one agent, so that an old push cannot be played again.
+
+    A full run sends every person in pushes of one ``run_id`` and ends with ``last``; who was not in it is removed.
+    """
+
+    run_id: UUID
+    seq: Seq
+    forest_id: UUID
+    people: Annotated[list[PersonRecord], Field(max_length=MAX_PEOPLE_PER_PUSH)]
+    last: bool = False
+
+
+class PushReceipt(Message):
+    """Counts of this push; ``removed`` is other than 0 only with ``last``. ``refused``: one line each, by objectGUID."""
+
+    added: int
+    changed: int
+    removed: int
+    refused: dict[UUID, Text] = {}
+
+
+M = TypeVar("M", bound=Message)
+
+
+def parse(model: type[M], data: bytes) -> M:
+    """The message in ``data``. Raises Malformed, whose text names fields and never values."""
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        places = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['type']}" for e in error.errors()[:5])
+        raise Malformed(places) from None
+

@@ -1,0 +1,65 @@
+"""How a writeback request can end, in words that never change."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["SSPR_CODE", "OutcomeCode", "sspr_code"]
+
+
+class OutcomeCode(StrEnum):
+    """Each value is written to audit, journal and protocol. The comment names the agent's event."""
+
+    DONE = "done"  # 31002, 31007, 31010
+    # the password was not accepted: the person chooses another
+    POLICY = "policy"  # 33008; findings name the rule
+    BANNED = "banned"  # FuzzyPolicyViolation
+    CURRENT_WRONG = "current_wrong"  # 33007
+    # this account may not be written
+    PROTECTED = "protected"  # 33004
+    DISABLED = "disabled"  # 33005
+    LOCKED_OUT = "locked_out"  # 33006
+    ACCOUNT_EXPIRED = "account_expired"
+    CANNOT_CHANGE = "cannot_change"
+    SMART_CARD = "smart_card"
+    NOT_FOUND = "not_found"  # 33002
+    AMBIGUOUS = "ambiguous"  # 33003
+    OUT_OF_SCOPE = "out_of_scope"
+    # the set-up on the organization's own premises must be mended
+    PERMISSION = "permission"  # 33004
+    CONTROL_MISSING = "control_missing"  # 6329
+    CREDENTIALS = "credentials"  # 6329 0x80230626
+    CONFIGURATION = "configuration"  # 33009
+    NOT_ALLOWED = "not_allowed"  # the agent's own file does not list the operation
+    CAPPED = "capped"  # past the agent's cap, until `keyback agent resume`
+    # the request itself was refused
+    INVALID_REQUEST = "invalid_request"  # 32003
+    UNOPENABLE = "unopenable"  # 32004
+    STALE = "stale"  # the password was changed by somebody else since the account was inspected
+    # connectivity
+    UNREACHABLE = "unreachable"  # no domain controller answered, nothing was sent
+    # after a crash or a time-out
+    NOT_WRITTEN = "not_written"  # certain: the directory holds the old password
+    SUPERSEDED = "superseded"  # somebody else wrote another password meanwhile
+    UNKNOWN = "unknown"  # could not be found out
+    UNFORESEEN = "unforeseen"  # 33001, 32000
+
+
+SSPR_CODE: dict[OutcomeCode, str] = {
+    OutcomeCode.POLICY: "OnPremisesPolicyViolation",
+    OutcomeCode.BANNED: "FuzzyPolicyViolation",
+    OutcomeCode.CURRENT_WRONG: "OnPremisesPolicyViolation",
+    OutcomeCode.UNREACHABLE: "SSPR_0030",
+    OutcomeCode.NOT_WRITTEN: "SSPR_0030",
+    OutcomeCode.UNKNOWN: "SSPR_0030",
+}
+
+
+def sspr_code(code: OutcomeCode) -> str | None:
+    """The support code that goes with an outcome (reference: Microsoft's SSPR error table). None when it succeeded.
+
+    What only an administrator on the premises can mend is SSPR_0029.
+    """
+    if code is OutcomeCode.DONE:
+        return None
+    return SSPR_CODE.get(code, "SSPR_0029")

@@ -1,0 +1,89 @@
+"""Who signed this: Ed25519 (RFC 8032) over bytes that begin with what they are for.
+
+Each purpose has its own prefix, so that a signature made for one kind of message never fits another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from uuid import UUID
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from keyback.protocol.encoding import b64decode, b64encode
+from keyback.protocol.errors import Forged, Malformed
+
+__all__ = [
+    "fingerprint",
+    "load_public_key",
+    "public_bytes",
+    "sign_agent_call",
+    "sign_envelope",
+    "sign_onboarding",
+    "verify_agent_call",
+    "verify_envelope",
+    "verify_onboarding",
+]
+
+_ENVELOPE = b"keyback writeback request 1\n"
+_AGENT_CALL = b"keyback agent call 1\n"
+_ONBOARDING = b"keyback onboarding 1\n"
+
+
+def public_bytes(key: Ed25519PrivateKey | Ed25519PublicKey) -> bytes:
+    """The 32 raw bytes of the public half."""
+    public = key.public_key() if isinstance(key, Ed25519PrivateKey) else key
+    return public.public_bytes_raw()
+
+
+def load_public_key(raw: bytes) -> Ed25519PublicKey:
+    try:
+        return Ed25519PublicKey.from_public_bytes(raw)
+    except ValueError as error:
+        raise Malformed("not an Ed25519 public key") from error
+
+
+def fingerprint(public: bytes) -> str:
+    """What an administrator compares by eye: the first 16 bytes of SHA-256 as eight groups of four hex digits."""
+    digest = hashlib.sha256(public).hexdigest()[:32]
+    return " ".join(digest[i : i + 4] for i in range(0, 32, 4))
+
+
+def sign_envelope(key: Ed25519PrivateKey, envelope: bytes) -> bytes:
+    return key.sign(_ENVELOPE + envelope)
+
+
+def verify_envelope(key: Ed25519PublicKey, envelope: bytes, signature: bytes) -> None:
+    """Raises Forged when the people's door did not sign exactly these bytes."""
+    _verify(key, _ENVELOPE + envelope, signature)
+
+
+def _agent_call(agent_id: UUID, path: str, body: bytes) -> bytes:
+    return _AGENT_CALL + f"{agent_id}\n{path}\n".encode() + hashlib.sha256(body).digest()
+
+
+def sign_agent_call(key: Ed25519PrivateKey, agent_id: UUID, path: str, body: bytes) -> str:
+    """The value of the ``Keyback-Signature`` header that goes with every call of an onboarded agent."""
+    return b64encode(key.sign(_agent_call(agent_id, path, body)))
+
+
+def verify_agent_call(key: Ed25519PublicKey, agent_id: UUID, path: str, body: bytes, header: str) -> None:
+    """Raises Forged (wrong signature) or Malformed (not base64url)."""
+    _verify(key, _agent_call(agent_id, path, body), b64decode(header))
+
+
+def sign_onboarding(key: Ed25519PrivateKey, body: bytes) -> str:
+    """Proof that whoever onboards holds the private half of the key in the body."""
+    return b64encode(key.sign(_ONBOARDING + body))
+
+
+def verify_onboarding(key: Ed25519PublicKey, body: bytes, header: str) -> None:
+    _verify(key, _ONBOARDING + body, b64decode(header))
+
+
+def _verify(key: Ed25519PublicKey, message: bytes, signature: bytes) -> None:
+    try:
+        key.verify(signature, message)
+    except InvalidSignature as error:
+        raise Forged("the signature does not match") from error
