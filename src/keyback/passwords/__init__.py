@@ -1,0 +1,16 @@
+"""Password rules: pure, without input or output, usable on its own.
+
+>>> from datetime import timedelta
+>>> policy = DirectoryPolicy(min_length=7, history=24, min_age=timedelta(days=1), max_age=None,
+...                          complexity=True, lockout_threshold=0)
+>>> [finding.code.value for finding in check("Ada-12345678", PersonNames("ada"), policy)]
+['account_name']
+"""
+
+from __future__ import annotations
+
+from keyback.passwords.complexity import CharacterClass, utf16_units
+from keyback.passwords.findings import Code, Finding, PersonNames, check
+from keyback.passwords.policy import DirectoryPolicy
+
+__all__ = ["CharacterClass", "Code", "DirectoryPolicy", "Finding", "PersonNames", "check", "utf16_units"]
