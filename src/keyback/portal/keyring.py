@@ -1,0 +1,111 @@
+"""The portal's keys, kept in files outside the database: whoever reads or writes the database alone can neither read contact
+data, nor test codes, nor make a writeback request.
+
+| file           | what for                                                    | who needs it          |
+|----------------|-------------------------------------------------------------|-----------------------|
+| django.key     | sessions, CSRF, signed cookies                              | people's door         |
+| codes.key      | HMAC of codes, onboarding codes and typed user IDs          | both doors            |
+| index.key      | blind indexes of contact data                               | both doors            |
+| rest-NNN.key   | contact data and message bodies at rest; highest is newest  | both doors, worker    |
+| requests.key   | Ed25519, signs writeback requests; agents pin it            | people's door only    |
+| audit.key      | Ed25519, signs the heads of the audit chain                 | sealer                |
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+
+from cryptography.fernet import Fernet, MultiFernet
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from keyback.errors import ConfigurationError
+
+__all__ = ["Keyring", "create"]
+
+_RANDOM = ("django.key", "codes.key", "index.key")
+_SIGNING = ("requests.key", "audit.key")
+
+
+class Keyring:
+    """Reads each key when it is first used, so that a process holds only what it needs."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def _read(self, name: str) -> bytes:
+        path = self._directory / name
+        try:
+            if path.stat().st_mode & 0o077:
+                raise ConfigurationError(f"{path}: others may read this key; run: chmod 600 {path}")
+            return path.read_bytes()
+        except OSError as error:
+            raise ConfigurationError(f"{path}: {error.strerror}; 'keyback init' makes the keys") from None
+
+    @cached_property
+    def django(self) -> str:
+        return self._read("django.key").hex()
+
+    @cached_property
+    def _codes(self) -> bytes:
+        return self._read("codes.key")
+
+    @cached_property
+    def _index(self) -> bytes:
+        return self._read("index.key")
+
+    @cached_property
+    def rest(self) -> MultiFernet:
+        """Encrypts with the newest key and opens with any: rotation adds a file, re-encrypts, removes the old one."""
+        names = sorted((p.name for p in self._directory.glob("rest-*.key")), reverse=True)
+        if not names:
+            raise ConfigurationError(f"{self._directory}: no rest-NNN.key; 'keyback init' makes the keys")
+        return MultiFernet([Fernet(self._read(name)) for name in names])
+
+    @cached_property
+    def requests(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self._read("requests.key"))
+
+    @cached_property
+    def audit(self) -> Ed25519PrivateKey:
+        return Ed25519PrivateKey.from_private_bytes(self._read("audit.key"))
+
+    def code_hmac(self, purpose: str, *parts: str) -> bytes:
+        """32 bytes. Low-entropy values (codes, typed IDs) are stored only so: without the key they cannot be tried."""
+        return _hmac(self._codes, purpose, *parts)
+
+    def blind_index(self, purpose: str, *parts: str) -> bytes:
+        """32 bytes by which encrypted data is found again."""
+        return _hmac(self._index, purpose, *parts)
+
+
+def _hmac(key: bytes, *parts: str) -> bytes:
+    # Length-prefixed, so that ("ab", "c") and ("a", "bc") differ.
+    message = b"".join(len(p).to_bytes(4, "big") + p for p in (part.encode() for part in parts))
+    return hmac.new(key, message, hashlib.sha256).digest()
+
+
+def create(directory: Path) -> None:
+    """Makes every key that is not there yet; never overwrites one."""
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in _RANDOM:
+        _write(directory / name, secrets.token_bytes(32))
+    for name in _SIGNING:
+        _write(directory / name, Ed25519PrivateKey.generate().private_bytes_raw())
+    if not any(directory.glob("rest-*.key")):
+        _write(directory / "rest-001.key", Fernet.generate_key())
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

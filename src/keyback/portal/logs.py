@@ -1,0 +1,55 @@
+"""Log lines without secrets: JSON, one line each, and never a request, a local variable or a setting."""
+
+from __future__ import annotations
+
+import json
+import logging
+import traceback
+from typing import Any
+
+from django.views.debug import ExceptionReporter
+
+__all__ = ["JsonLine", "SilentReporter", "WithoutRequest"]
+
+
+class WithoutRequest(logging.Filter):
+    """Django attaches the whole request to some records; handlers must not be able to print it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.__dict__.pop("request", None)
+        return True
+
+
+class JsonLine(logging.Formatter):
+    """Time, level, logger, message, tracking id. Of an exception: its type and the places, not its text and no values,
+    since the text of a foreign exception may quote what a person typed."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if tracking_id := getattr(record, "tracking_id", None):
+            line["tracking_id"] = str(tracking_id)
+        if record.exc_info and record.exc_info[0] is not None:
+            line["exception"] = record.exc_info[0].__qualname__
+            line["places"] = [
+                f"{frame.filename.rpartition('site-packages/')[2]}:{frame.lineno} {frame.name}"
+                for frame in traceback.extract_tb(record.exc_info[2])
+            ]
+        return json.dumps(line, ensure_ascii=False)
+
+
+class SilentReporter(ExceptionReporter):
+    """Django's crash report, emptied: it would show local variables, and a password may be among them."""
+
+    def get_traceback_data(self) -> dict[str, Any]:
+        return {"exception_type": getattr(self.exc_type, "__name__", "")}
+
+    def get_traceback_text(self) -> str:
+        return f"{getattr(self.exc_type, '__name__', '')}\n"
+
+    def get_traceback_html(self) -> str:
+        return self.get_traceback_text()

@@ -1,0 +1,83 @@
+"""Organizations, the domains that name them, their forests and who administers them. Every other table leads with its organization."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+__all__ = ["Administrator", "Domain", "Forest", "Organization"]
+
+
+class Organization(models.Model):
+    """``explain_to_person`` gives Microsoft's behaviour (masks and exact codes at once) and so reveals which accounts exist."""
+
+    class HumanCheck(models.TextChoices):
+        WORK = "work"
+        CHARACTERS = "characters"
+
+    class ResetScope(models.TextChoices):
+        NONE = "none"
+        ALL = "all"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=100)
+    slug = models.SlugField(unique=True)
+    created_at = models.DateTimeField()
+    # User IDs of unknown domains walk on in this organization, like unknown people.
+    is_default = models.BooleanField(default=False)
+    reset_scope = models.CharField(max_length=8, choices=ResetScope, default=ResetScope.ALL)
+    human_check = models.CharField(max_length=12, choices=HumanCheck, default=HumanCheck.WORK)
+    allow_plain_page = models.BooleanField(default=True)
+    explain_to_person = models.BooleanField(default=False)
+    contact_url = models.CharField(max_length=300, blank=True)
+    accent = models.CharField(max_length=7, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_default"], condition=models.Q(is_default=True), name="one_default_organization"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Domain(models.Model):
+    """The part after the @ of a user ID. It belongs to one organization, and counts only once it is verified."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="domains")
+    name = models.CharField(max_length=253, unique=True)
+    verified_at = models.DateTimeField(null=True)
+    verified_by = models.CharField(max_length=100, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Forest(models.Model):
+    """An Active Directory forest, named by the DNS name of its root domain."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="forests")
+    name = models.CharField(max_length=253)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="one_forest_of_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Administrator(models.Model):
+    """Whom the portal tells about what needs an administrator. ``mail`` is encrypted (keyback.portal.vault)."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="administrators")
+    name = models.CharField(max_length=100)
+    mail = models.TextField()
+    language = models.CharField(max_length=10, default="en")
+
+    def __str__(self) -> str:
+        return self.name

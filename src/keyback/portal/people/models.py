@@ -1,0 +1,119 @@
+"""People, every spelling of their user IDs, their contact data, and the policy that covers them."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from keyback.portal.organizations.models import Forest, Organization
+
+__all__ = ["CloudPassword", "ContactDatum", "Person", "Policy", "Spelling"]
+
+
+class Person(models.Model):
+    """``source``: where the password lives. A directory person is bound to the objectGUID, never to a name: an account made
+    again under the same name is another person and inherits nothing."""
+
+    class Source(models.TextChoices):
+        CLOUD = "cloud"
+        DIRECTORY = "directory"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="people")
+    source = models.CharField(max_length=10, choices=Source)
+    forest = models.ForeignKey(Forest, models.CASCADE, null=True, related_name="people")
+    object_guid = models.UUIDField(null=True)
+    anchor = models.CharField(max_length=256, blank=True)
+    user_id = models.CharField(max_length=256)
+    account_name = models.CharField(max_length=256, blank=True)
+    display_name = models.CharField(max_length=256, blank=True)
+    given_name = models.CharField(max_length=256, blank=True)
+    surname = models.CharField(max_length=256, blank=True)
+    enabled = models.BooleanField(default=True)
+    language = models.CharField(max_length=10, blank=True)
+    # SHA-256 of the record as pushed: an unchanged person costs a comparison and no write.
+    digest = models.BinaryField(max_length=32, null=True)
+    run_id = models.UUIDField(null=True)
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "forest", "object_guid"], name="one_person_of_an_object"),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "user_id"]),
+            models.Index(fields=["organization", "forest", "run_id"]),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Spelling(models.Model):
+    """A text by which this person may be named (UPN, alternative suffixes, sAMAccountName, DOMAIN\\name, mail), normalised.
+    A text that names two people names nobody."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    text = models.CharField(max_length=512)
+    person = models.ForeignKey(Person, models.CASCADE, related_name="spellings")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "text", "person"], name="spelling_once")]
+
+
+class ContactDatum(models.Model):
+    """A place where the person can be reached. ``value`` is encrypted and bound to its row; ``value_index`` finds it."""
+
+    class Kind(models.TextChoices):
+        MAIL = "mail"
+        MOBILE = "mobile"
+        OFFICE_PHONE = "office_phone"
+
+    class Origin(models.TextChoices):
+        DIRECTORY = "directory"
+        REGISTERED = "registered"
+        OPERATOR = "operator"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    person = models.ForeignKey(Person, models.CASCADE, related_name="contact_data")
+    kind = models.CharField(max_length=12, choices=Kind)
+    origin = models.CharField(max_length=10, choices=Origin)
+    position = models.SmallIntegerField(default=0)
+    value = models.TextField()
+    value_index = models.BinaryField(max_length=32)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["organization", "person", "kind"]),
+            models.Index(fields=["organization", "value_index"]),
+        ]
+
+
+class CloudPassword(models.Model):
+    """The password of a cloud person: an Argon2id hash in PHC form. Directory people have no row here, ever."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    person = models.OneToOneField(Person, models.CASCADE, related_name="cloud_password")
+    hash = models.CharField(max_length=256)
+    changed_at = models.DateTimeField()
+
+
+class Policy(models.Model):
+    """``methods``: names of folders under portal/methods. ``gates``: how many different ones a person must open."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="policies")
+    name = models.CharField(max_length=100)
+    position = models.PositiveIntegerField(default=0)
+    reset = models.BooleanField(default=True)
+    methods = models.JSONField(default=list)
+    gates = models.PositiveSmallIntegerField(default=1)
+
+    class Meta:
+        ordering = ["organization", "position"]
+        verbose_name_plural = "policies"
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class WritebackConfig(AppConfig):
+    name = "keyback.portal.writeback"
+    label = "writeback"
