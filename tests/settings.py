@@ -1,4 +1,4 @@
-"""Django's settings for tests and mypy: the portal's own, from a configuration and keys made for this process.
+"""Django's settings for tests and mypy: the portal's own, from a configuration made for this process.
 
 A server that a test starts gets a configuration of its own in KEYBACK_CONFIG; this module then adds nothing.
 """
@@ -26,4 +26,4 @@ work_cost = 1
     )
     os.environ["KEYBACK_CONFIG"] = str(_config)
 
-from keyback.portal.settings import *  # noqa: E402, F403 - the configuration must be there first
+from keyback.portal.settings import *  # noqa: F403 - the configuration must be there first
