@@ -1,7 +1,7 @@
 """The recovery flow: from a user ID to a written password, or to a refusal.
 
-docs/flows.md is drawn from ``TRANSITIONS`` (``python -m keyback.flows.draw``). Unknown people walk the same states as known
-ones; they never see GATE_OPENED.
+docs/flows.md is drawn from ``TRANSITIONS`` (``python -m keyback.flows.draw``). Unknown people walk the same states as
+known ones; they never see GATE_OPENED.
 """
 
 from __future__ import annotations

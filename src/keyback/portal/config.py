@@ -46,8 +46,8 @@ class MailConfig(_Frozen):
 class Config(_Frozen):
     """``public_url``: where people reach the portal; links in mail are built from it, never from a request.
 
-    ``database``: ``sqlite:///absolute/path`` or a ``postgresql://`` URL. ``trusted_proxies``: how many reverse proxies of
-    yours stand before the portal, each adding one address to X-Forwarded-For; 0 means that the header is ignored.
+    ``database``: ``sqlite:///absolute/path`` or a ``postgresql://`` URL. ``trusted_proxies``: how many reverse proxies
+    of yours stand before the portal, each adding one address to X-Forwarded-For; 0 means that the header is ignored.
     """
 
     public_url: str
@@ -108,5 +108,7 @@ def read() -> Config:
     """The configuration of this process, from ``KEYBACK_CONFIG``."""
     path = os.environ.get("KEYBACK_CONFIG")
     if not path:
-        raise ConfigurationError("KEYBACK_CONFIG is not set: give the path of the portal's TOML file ('keyback init' makes one)")
+        raise ConfigurationError(
+            "KEYBACK_CONFIG is not set: give the path of the portal's TOML file ('keyback init' makes one)"
+        )
     return load(Path(path))

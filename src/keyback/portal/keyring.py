@@ -1,5 +1,5 @@
-"""The portal's keys, kept in files outside the database: whoever reads or writes the database alone can neither read contact
-data, nor test codes, nor make a writeback request.
+"""The portal's keys, kept in files outside the database: whoever reads or writes the database alone can neither read
+contact data, nor test codes, nor make a writeback request.
 
 | file           | what for                                                    | who needs it          |
 |----------------|-------------------------------------------------------------|-----------------------|

@@ -7,6 +7,7 @@ import logging
 import traceback
 from typing import Any
 
+from django.utils.safestring import SafeString, mark_safe
 from django.views.debug import ExceptionReporter
 
 __all__ = ["JsonLine", "SilentReporter", "WithoutRequest"]
@@ -48,8 +49,8 @@ class SilentReporter(ExceptionReporter):
     def get_traceback_data(self) -> dict[str, Any]:
         return {"exception_type": getattr(self.exc_type, "__name__", "")}
 
-    def get_traceback_text(self) -> str:
-        return f"{getattr(self.exc_type, '__name__', '')}\n"
+    def get_traceback_text(self) -> SafeString:
+        return mark_safe(getattr(self.exc_type, "__name__", ""))  # noqa: S308 — a class name
 
-    def get_traceback_html(self) -> str:
+    def get_traceback_html(self) -> SafeString:
         return self.get_traceback_text()

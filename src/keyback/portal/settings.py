@@ -40,9 +40,13 @@ def _database(url: str) -> dict[str, Any]:
         return {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": url.removeprefix("sqlite:///"),
-            # Rollback journal: Debian's SQLite has the WAL-reset corruption bug. IMMEDIATE: a transaction that will write takes
-            # the lock at its start, so it waits instead of failing half-way.
-            "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20, "init_command": "PRAGMA synchronous=FULL;"},
+            # Rollback journal: Debian's SQLite has the WAL-reset corruption bug. IMMEDIATE: a transaction that will
+            # write takes the lock at its start, so it waits instead of failing half-way.
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 20,
+                "init_command": "PRAGMA synchronous=FULL;",
+            },
             "CONN_MAX_AGE": None,
         }
     parts = urlsplit(url)

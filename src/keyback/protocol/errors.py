@@ -1,10 +1,10 @@
 """What can be wrong with a message between portal and agent.
 
-    ProtocolError
-    ├── Malformed      the bytes are not of the protocol's form     (event 32003)
-    ├── Forged         a signature does not match                   (event 32003)
-    ├── Mismatched     well signed, but for somebody or something else (event 32003)
-    └── Unopenable     a sealed box could not be opened: one answer for every cause (event 32004)
+ProtocolError
+├── Malformed      the bytes are not of the protocol's form     (event 32003)
+├── Forged         a signature does not match                   (event 32003)
+├── Mismatched     well signed, but for somebody or something else (event 32003)
+└── Unopenable     a sealed box could not be opened: one answer for every cause (event 32004)
 """
 
 from __future__ import annotations

@@ -13,13 +13,10 @@ __all__ = [
     "MAX_WORK_PER_POLL",
     "PLAINTEXT_BYTES",
     "POLL_MAX",
-    "PROTOCOL_VERSION",
     "QUEUE_LIFE",
     "TOKEN_LIFE",
     "WRITE_LEASE",
 ]
-
-PROTOCOL_VERSION = 1
 
 POLL_MAX = 50
 """A long poll is answered after this long even when there is no work: many proxies cut idle connections at 60 s."""

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from keyback.protocol.encoding import canonical_json
 from keyback.protocol.errors import Malformed
-from keyback.protocol.limits import MAX_PEOPLE_PER_PUSH, MAX_WORK_PER_POLL, POLL_MAX, PROTOCOL_VERSION
+from keyback.protocol.limits import MAX_PEOPLE_PER_PUSH, MAX_WORK_PER_POLL, POLL_MAX
 from keyback.protocol.outcomes import OutcomeCode
 
 __all__ = [
@@ -85,7 +85,7 @@ class Envelope(Message):
     seen when the account was inspected; the agent refuses when it has moved. Boxes are keyed by agent.
     """
 
-    v: Literal[1] = PROTOCOL_VERSION
+    v: Literal[1] = 1
     request_id: UUID
     tracking_id: UUID
     organization_id: UUID
@@ -251,7 +251,7 @@ class WriteIntent(Message):
 
 
 class WriteGrant(Message):
-    """``remaining_ms`` counts from the moment that the agent *sent* the intent, on CLOCK_BOOTTIME. No grant, no write."""
+    """``remaining_ms`` counts from when the agent *sent* the intent, on its CLOCK_BOOTTIME. No grant, no write."""
 
     granted: bool
     remaining_ms: int = 0
@@ -306,7 +306,7 @@ class Push(Message):
 
 
 class PushReceipt(Message):
-    """Counts of this push; ``removed`` is other than 0 only with ``last``. ``refused``: one line each, by objectGUID."""
+    """Counts of this push; ``removed`` is not 0 only with ``last``. ``refused``: one line each, by objectGUID."""
 
     added: int
     changed: int
@@ -324,4 +324,3 @@ def parse(model: type[M], data: bytes) -> M:
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['type']}" for e in error.errors()[:5])
         raise Malformed(places) from None
-

@@ -12,7 +12,7 @@ __all__ = ["UNFINISHED", "SealedBox", "WritebackRequest"]
 
 
 class WritebackRequest(models.Model):
-    """``fence`` rises with every claim; ``before`` is what the account looked like on one server just before the write."""
+    """``fence`` rises with every claim; ``before``: what the account looked like on one server just before the write."""
 
     class State(models.TextChoices):
         QUEUED = "queued"
@@ -34,6 +34,9 @@ class WritebackRequest(models.Model):
     fence = models.BigIntegerField(default=0)
     claimed_by = models.ForeignKey(Agent, models.SET_NULL, null=True, related_name="+")
     boot_id = models.UUIDField(null=True)
+    # Who was granted the write, under which fence: what this agent says of it is certain, however late it comes.
+    writer = models.ForeignKey(Agent, models.SET_NULL, null=True, related_name="+")
+    writing_fence = models.BigIntegerField(null=True)
     lease_until = models.DateTimeField(null=True)
     before = models.JSONField(null=True)
     # Nobody begins to write after expires_at; the signed deadline is never earlier.
