@@ -1,0 +1,116 @@
+"""Bring forests up and down."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import replace
+
+from lab import _controller, _namespace
+from lab._root import ensure_root, require_root_user
+from lab._settings import DEFAULT_NAME, Flavour, lock, realm_of, run_dir
+from lab._template import ensure_template
+from lab.errors import BadNameError, MachineError
+from lab.forest import Controller, Forest, describe, describe_all
+
+_DEFAULT_IP = "127.0.0.2"
+
+
+def up(name: str = DEFAULT_NAME, *, ip: str | None = None, flavour: Flavour = "trixie") -> Forest:
+    """Bring the forest ``name`` up and return it; if it is up already, only what was killed of it is started.
+
+    ``ip`` is a loopback address, by default 127.0.0.2 for ``corp`` and the next free one for others. The first call on
+    a machine makes the root (about a minute) and the first one for a name the template (some seconds).
+    """
+    require_root_user()
+    realm_of(name)
+    with lock(run_dir(), name):
+        if (run_dir() / name / "forest.json").exists():
+            return _start_all(describe(name), ip, flavour)
+        ensure_root(flavour)
+        address = ip or _free_address(name)
+        if not address.startswith("127."):
+            raise BadNameError(f"{address} is not on loopback, where the lab must stay")
+        template = ensure_template(name, flavour, address)
+        forest = Forest(name, flavour, run_dir() / name, (Controller("dc1", address),))
+        shutil.rmtree(forest.directory, ignore_errors=True)
+        # cp keeps the holes of Samba's databases, and shares blocks where the file system can.
+        copy = ["cp", "--archive", "--reflink=auto", "--sparse=always", str(template), str(forest.directory)]
+        subprocess.run(copy, check=True)
+        forest.krb5_conf.write_text(_controller.krb5_conf(forest))
+        _controller.configure(forest, forest.controllers[0])
+        forest = replace(forest, controllers=(_controller.start(forest, forest.controllers[0]),))
+        forest.save()
+    return forest
+
+
+def down(name: str = DEFAULT_NAME) -> None:
+    """Kill the forest's controllers and delete its data; nothing happens when it is not up."""
+    realm_of(name)
+    directory = run_dir() / name
+    with lock(run_dir(), name):
+        if (directory / "forest.json").exists():
+            for controller in describe(name).controllers:
+                _controller.destroy(controller)
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def kill(name: str = DEFAULT_NAME, controller: str | None = None) -> None:
+    """SIGKILL every process of the controller at once; its data stays for :func:`restart`."""
+    forest = describe(name)
+    killed = forest.controller(controller)
+    _controller.destroy(killed)
+    _replace(forest, replace(killed, keeper=None, first=None))
+
+
+def restart(name: str = DEFAULT_NAME, controller: str | None = None) -> Forest:
+    """Start a killed controller on the data it left (a running one is stopped first); return when it answers."""
+    forest = describe(name)
+    stopped = forest.controller(controller)
+    _controller.stop(stopped)
+    return _replace(forest, _controller.start(forest, stopped))
+
+
+def freeze(name: str = DEFAULT_NAME, controller: str | None = None) -> None:
+    """Stop the controller in its tracks: connections stay open, nothing answers."""
+    first = describe(name).controller(controller).first
+    if first:
+        _namespace.freeze(first)
+
+
+def thaw(name: str = DEFAULT_NAME, controller: str | None = None) -> None:
+    """Let a frozen controller go on."""
+    first = describe(name).controller(controller).first
+    if first:
+        _namespace.thaw(first)
+
+
+def _start_all(forest: Forest, ip: str | None, flavour: Flavour) -> Forest:
+    if ip not in (None, forest.ip) or flavour != forest.flavour:
+        raise BadNameError(f"forest {forest.name} is up on {forest.ip} as {forest.flavour}: lab down {forest.name}")
+    for controller in forest.controllers:
+        if not controller.running:
+            forest = _replace(forest, _controller.start(forest, controller))
+    return forest
+
+
+def _replace(forest: Forest, controller: Controller) -> Forest:
+    others = [controller if each.name == controller.name else each for each in forest.controllers]
+    changed = replace(forest, controllers=tuple(others))
+    changed.save()
+    return changed
+
+
+def _free_address(name: str) -> str:
+    taken = {controller.ip for forest in describe_all() for controller in forest.controllers}
+    if name == DEFAULT_NAME and _DEFAULT_IP not in taken:
+        return _DEFAULT_IP
+    for last in range(3, 255):
+        address = f"127.0.0.{last}"
+        if address not in taken:
+            try:
+                _controller.check_address(address)
+            except MachineError:
+                continue
+            return address
+    raise MachineError("no loopback address is free")
