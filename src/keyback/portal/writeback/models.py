@@ -12,7 +12,7 @@ __all__ = ["UNFINISHED", "SealedBox", "WritebackRequest"]
 
 
 class WritebackRequest(models.Model):
-    """``fence`` rises with every claim; ``before``: what the account looked like on one server just before the write."""
+    """``fence`` rises with every claim; ``before``: the account on one server just before the write."""
 
     class State(models.TextChoices):
         QUEUED = "queued"

@@ -1,6 +1,6 @@
 """The people's door's half of a writeback request: what will be bound, for whom to seal, and the signature.
 
-Only this module uses the request-signing key. The order is: :func:`prepare` (the request's id and deadline are allocated
+Only this module uses the request-signing key. Order: :func:`prepare` (the request's id and deadline are allocated
 and bound) → the browser seals one box for each target → :func:`submit` signs and queues exactly what was prepared.
 """
 

@@ -4,8 +4,9 @@
                                              writing → unresolved → finished
     queued | claimed → expired
 
-A password request that was once in ``writing`` is never executed again by anybody: it can only be resolved, by comparing
-the account with ``before``. ``claimed`` is harmless to lose. Times are arguments; two machines' clocks are never compared.
+A password request that was once in ``writing`` is never executed again by anybody: it can only be resolved, by
+comparing the account with ``before``. ``claimed`` is harmless to lose. Times are arguments; two machines' clocks are
+never compared.
 """
 
 from __future__ import annotations
