@@ -7,9 +7,7 @@ from typing import TypeVar
 Found = TypeVar("Found")
 
 
-def wait_until(
-    question: Callable[[], Found | None], *, timeout: float = 10, what: str = "the condition"
-) -> Found:
+def wait_until(question: Callable[[], Found | None], *, timeout: float = 10, what: str = "the condition") -> Found:
     """Ask `question` until its answer is true and return that; AssertionError after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (answer := question()):
