@@ -12,14 +12,13 @@ PYTEST = $(BIN)/python -m pytest
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# Two stamps: running needs the base lock only, developing needs the larger one on top of it.
+# Two stamps: running needs the base lock only, developing needs the larger one on top of it. make-venv sets the first.
 .venv/.base: requirements/base.lock pyproject.toml scripts/make-venv
 	@scripts/make-venv $(PYTHON) requirements/base.lock $(VENV_OPTION)
-	@touch $@
 
 .venv/.dev: requirements/dev.lock pyproject.toml scripts/make-venv
 	@scripts/make-venv $(PYTHON) requirements/dev.lock
-	@touch $@ .venv/.base
+	@touch $@
 
 venv: .venv/.dev ## Make .venv from the locks, every hash checked
 
