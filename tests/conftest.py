@@ -60,5 +60,5 @@ def django_db_modify_db_settings(
     default.update(_database(request.getfixturevalue("postgres")))
     connections.configure_settings({"default": default})  # fills in, in place, what Django reads later
     default["TEST"]["NAME"] = "test_keyback"
-    if hasattr(connections._connections, "default"):  # type: ignore[attr-defined]
-        del connections["default"]  # opened for the other engine while Django started
+    connections["default"].close()
+    del connections["default"]  # it may have been made for the other engine while Django started
