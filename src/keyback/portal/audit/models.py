@@ -27,7 +27,8 @@ class AuditSeal(models.Model):
 class AuditEntry(models.Model):
     """``activity``: a word of the closed vocabulary. Nothing personal stands here; see AuditPersonal.
 
-    ``position``: its place within its seal. ``personal_digest``: SHA-256 over the salted hashes of its personal values."""
+    ``position``: its place within its seal. ``personal_digest``: SHA-256 over the salted hashes of its
+    personal values."""
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     at = models.DateTimeField()

@@ -22,4 +22,6 @@ class Counter(models.Model):
     blocked_until = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["organization", "budget", "key_hmac"], name="one_counter_of_a_key")]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "budget", "key_hmac"], name="one_counter_of_a_key")
+        ]

@@ -8,7 +8,7 @@ from django.db import models
 
 from keyback.portal.organizations.models import Forest, Organization
 
-__all__ = ["CloudPassword", "ContactDatum", "Person", "Policy", "Spelling"]
+__all__ = ["CloudPassword", "ContactDatum", "Person", "Policy", "Spelling", "SyncRun"]
 
 
 class Person(models.Model):
@@ -34,7 +34,8 @@ class Person(models.Model):
     language = models.CharField(max_length=10, blank=True)
     # SHA-256 of the record as pushed: an unchanged person costs a comparison and no write.
     digest = models.BinaryField(max_length=32, null=True)
-    run_id = models.UUIDField(null=True)
+    # When a push last had this person in it. A full run removes who was not seen since it began.
+    seen_at = models.DateTimeField(null=True)
     removed_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -43,11 +44,24 @@ class Person(models.Model):
         ]
         indexes = [
             models.Index(fields=["organization", "user_id"]),
-            models.Index(fields=["organization", "forest", "run_id"]),
+            models.Index(fields=["organization", "forest", "seen_at"]),
         ]
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class SyncRun(models.Model):
+    """One full run of one agent over one forest. Several agents may run over the same forest at once: people seen by
+    either since a run began are there."""
+
+    id = models.UUIDField(primary_key=True, editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    forest = models.ForeignKey(Forest, models.CASCADE, related_name="+")
+    agent_id = models.UUIDField()
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    people = models.PositiveIntegerField(default=0)
 
 
 class Spelling(models.Model):

@@ -17,9 +17,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
+                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                 ),
                 ("budget", models.CharField(max_length=40)),
                 ("key_hmac", models.BinaryField(max_length=32)),
@@ -37,9 +35,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "constraints": [
-                    models.UniqueConstraint(
-                        fields=("organization", "budget", "key_hmac"), name="one_counter_of_a_key"
-                    )
+                    models.UniqueConstraint(fields=("organization", "budget", "key_hmac"), name="one_counter_of_a_key")
                 ],
             },
         ),

@@ -54,9 +54,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
+                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                 ),
                 ("name", models.CharField(max_length=253, unique=True)),
                 ("verified_at", models.DateTimeField(null=True)),
@@ -109,9 +107,7 @@ class Migration(migrations.Migration):
                 ),
             ],
             options={
-                "constraints": [
-                    models.UniqueConstraint(fields=("organization", "name"), name="one_forest_of_a_name")
-                ],
+                "constraints": [models.UniqueConstraint(fields=("organization", "name"), name="one_forest_of_a_name")],
             },
         ),
     ]

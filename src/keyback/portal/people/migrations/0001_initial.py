@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 ("enabled", models.BooleanField(default=True)),
                 ("language", models.CharField(blank=True, max_length=10)),
                 ("digest", models.BinaryField(max_length=32, null=True)),
-                ("run_id", models.UUIDField(null=True)),
+                ("seen_at", models.DateTimeField(null=True)),
                 ("removed_at", models.DateTimeField(null=True)),
                 (
                     "forest",
@@ -107,9 +107,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
+                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                 ),
                 ("hash", models.CharField(max_length=256)),
                 ("changed_at", models.DateTimeField()),
@@ -136,9 +134,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
+                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                 ),
                 ("name", models.CharField(max_length=100)),
                 ("position", models.PositiveIntegerField(default=0)),
@@ -164,9 +160,7 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "id",
-                    models.BigAutoField(
-                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
-                    ),
+                    models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID"),
                 ),
                 ("text", models.CharField(max_length=512)),
                 (
@@ -187,15 +181,39 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
+        migrations.CreateModel(
+            name="SyncRun",
+            fields=[
+                ("id", models.UUIDField(editable=False, primary_key=True, serialize=False)),
+                ("agent_id", models.UUIDField()),
+                ("started_at", models.DateTimeField()),
+                ("ended_at", models.DateTimeField(null=True)),
+                ("people", models.PositiveIntegerField(default=0)),
+                (
+                    "forest",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="organizations.forest",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to="organizations.organization",
+                    ),
+                ),
+            ],
+        ),
         migrations.AddIndex(
             model_name="person",
             index=models.Index(fields=["organization", "user_id"], name="people_pers_organiz_66809b_idx"),
         ),
         migrations.AddIndex(
             model_name="person",
-            index=models.Index(
-                fields=["organization", "forest", "run_id"], name="people_pers_organiz_d86e5a_idx"
-            ),
+            index=models.Index(fields=["organization", "forest", "seen_at"], name="people_pers_organiz_cdabd4_idx"),
         ),
         migrations.AddConstraint(
             model_name="person",
@@ -205,9 +223,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="contactdatum",
-            index=models.Index(
-                fields=["organization", "person", "kind"], name="people_cont_organiz_9c9623_idx"
-            ),
+            index=models.Index(fields=["organization", "person", "kind"], name="people_cont_organiz_9c9623_idx"),
         ),
         migrations.AddIndex(
             model_name="contactdatum",
@@ -215,8 +231,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name="spelling",
-            constraint=models.UniqueConstraint(
-                fields=("organization", "text", "person"), name="spelling_once"
-            ),
+            constraint=models.UniqueConstraint(fields=("organization", "text", "person"), name="spelling_once"),
         ),
     ]

@@ -1,0 +1,166 @@
+"""How often something may be tried, exact under parallel load, and never turned against the victim.
+
+A budget counts tries of one key within a window that starts with the first try. The last allowed try closes
+the budget: for ``block`` from that moment, or, where there is none, until the window ends. Tries while it is
+closed count nothing and do not extend it. What is counted is written only as a keyed hash.
+
+Counting for a person always names a client too (``clients.client_of``), so that a stranger closes a method
+for themselves or for the strangers' pool, and not for the person at their own desk.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+
+from keyback.errors import KeybackError
+from keyback.portal.limits.models import Counter
+
+__all__ = [
+    "CODES_SENT",
+    "CODES_SENT_POOL",
+    "IDENTIFIED",
+    "ONBOARDING",
+    "PROOF_FAILED",
+    "PROOF_FAILED_POOL",
+    "RECOVERIES_STARTED",
+    "RESETS",
+    "Blocked",
+    "Budget",
+    "check",
+    "clear",
+    "purge",
+    "spend",
+]
+
+_HOUR = timedelta(hours=1)
+_DAY = timedelta(hours=24)
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """``limit`` tries within ``window``; then closed for ``block`` (None: until the window ends)."""
+
+    name: str
+    limit: int
+    window: timedelta
+    block: timedelta | None = None
+
+
+# Five in an hour, then 24 hours: the numbers that Microsoft publishes, each for one client.
+RECOVERIES_STARTED = Budget("recoveries_started", 30, _HOUR)
+IDENTIFIED = Budget("identified", 20, _HOUR)
+CODES_SENT = Budget("codes_sent", 5, _HOUR, _DAY)
+CODES_SENT_POOL = Budget("codes_sent_pool", 50, _DAY, _DAY)
+PROOF_FAILED = Budget("proof_failed", 5, _HOUR, _DAY)
+PROOF_FAILED_POOL = Budget("proof_failed_pool", 50, _DAY, _DAY)
+RESETS = Budget("resets", 5, _HOUR, _DAY)
+ONBOARDING = Budget("onboarding", 20, _HOUR)
+
+
+class Blocked(KeybackError):
+    """The budget is closed until ``until``."""
+
+    code = "blocked"
+
+    def __init__(self, budget: Budget, until: datetime) -> None:
+        super().__init__(f"{budget.name} is closed until {until.isoformat(timespec='seconds')}")
+        self.budget = budget.name
+        self.until = until
+
+
+# One statement, so that no two tries can both read "four so far". ``closed`` and ``fresh`` below are the only
+# two cases in which the count does not simply rise; a count of limit + 1 says "this try was refused" and
+# never rises further.
+_SPEND = """
+INSERT INTO {table} AS c (organization_id, budget, key_hmac, window_ends_at, count, blocked_until)
+VALUES (%(organization)s, %(budget)s, %(key)s, %(window_end)s, 1, {first_block})
+ON CONFLICT (organization_id, budget, key_hmac) DO UPDATE SET
+    count = CASE WHEN {closed} THEN %(limit)s + 1 WHEN {fresh} THEN 1 ELSE c.count + 1 END,
+    window_ends_at = CASE WHEN {closed} THEN c.window_ends_at
+                          WHEN {fresh} THEN excluded.window_ends_at ELSE c.window_ends_at END,
+    blocked_until = CASE WHEN {closed} THEN c.blocked_until
+                         WHEN {fresh} THEN excluded.blocked_until
+                         WHEN c.count + 1 >= %(limit)s THEN {block}
+                         ELSE NULL END
+RETURNING count, blocked_until
+"""
+_CLOSED = "(c.blocked_until IS NOT NULL AND c.blocked_until > %(now)s)"
+_FRESH = "(c.blocked_until IS NOT NULL OR c.window_ends_at <= %(now)s)"
+
+
+def spend(organization_id: UUID, budget: Budget, *key_parts: str, now: datetime) -> int:
+    """Takes one try and returns how many are left. Raises Blocked when there was none.
+
+    Spend before comparing a secret and :func:`clear` when it was right: counting afterwards would let
+    parallel tries pass. Not inside a transaction that may be rolled back: that would give the try back.
+    """
+    when = connection.ops.adapt_datetimefield_value
+    params: dict[str, Any] = {
+        "organization": Counter._meta.get_field("organization").get_db_prep_value(organization_id, connection),
+        "budget": budget.name,
+        "key": Counter._meta.get_field("key_hmac").get_db_prep_value(_key(budget, key_parts), connection),
+        "now": when(now),
+        "window_end": when(now + budget.window),
+        "limit": budget.limit,
+        "block_end": when(now + budget.block) if budget.block else None,
+    }
+    block = "%(block_end)s" if budget.block else "c.window_ends_at"
+    first_block = "NULL"
+    if budget.limit == 1:
+        first_block = "%(block_end)s" if budget.block else "%(window_end)s"
+    statement = _SPEND.format(
+        table=connection.ops.quote_name(Counter._meta.db_table),
+        closed=_CLOSED,
+        fresh=_FRESH,
+        block=block,
+        first_block=first_block,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(statement, params)
+        count, until = cursor.fetchone()
+    if count > budget.limit:
+        raise Blocked(budget, _aware(until))
+    return budget.limit - int(count)
+
+
+def check(organization_id: UUID, budget: Budget, *key_parts: str, now: datetime) -> None:
+    """Raises Blocked while the budget is closed. Counts nothing."""
+    until = (
+        Counter.objects.filter(
+            organization_id=organization_id, budget=budget.name, key_hmac=_key(budget, key_parts), blocked_until__gt=now
+        )
+        .values_list("blocked_until", flat=True)
+        .first()
+    )
+    if until is not None:
+        raise Blocked(budget, until)
+
+
+def clear(organization_id: UUID, budget: Budget, *key_parts: str) -> None:
+    """Forgets the tries of this key: it was who it said it was. Others' counters stay."""
+    Counter.objects.filter(
+        organization_id=organization_id, budget=budget.name, key_hmac=_key(budget, key_parts)
+    ).delete()
+
+
+def purge(now: datetime) -> int:
+    """Removes counters that no longer say anything. How many."""
+    over = Counter.objects.filter(window_ends_at__lte=now).exclude(blocked_until__gt=now)
+    return over.delete()[0]
+
+
+def _key(budget: Budget, parts: tuple[str, ...]) -> bytes:
+    digest: bytes = settings.KEYRING.code_hmac("limit", budget.name, *parts)
+    return digest
+
+
+def _aware(value: datetime | str) -> datetime:
+    # SQLite hands back what Django wrote: UTC without its zone.
+    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
