@@ -130,7 +130,7 @@ def start(forest: Forest, controller: Controller) -> Controller:
 
 def stop(controller: Controller, *, timeout: float = 10) -> None:
     """End the controller in an orderly way, so that its databases are closed; kill what is left after ``timeout`` s."""
-    if controller.first is not None and controller.running:
+    if controller.first is not None and controller.first.alive():
         os.kill(controller.first.pid, signal.SIGTERM)
         deadline = time.monotonic() + timeout
         while controller.running and time.monotonic() < deadline:
@@ -140,7 +140,7 @@ def stop(controller: Controller, *, timeout: float = 10) -> None:
 
 def destroy(controller: Controller) -> None:
     """SIGKILL every process of the controller at once."""
-    kill(*(process for process in (controller.first, controller.keeper) if process))
+    kill(*(process for process in (controller.first, controller.keeper) if process is not None))
 
 
 def check_address(ip: str) -> None:

@@ -7,11 +7,13 @@ import subprocess
 from dataclasses import replace
 
 from lab import _controller, _namespace
+from lab._accounts import make_lasting
 from lab._root import ensure_root, require_root_user
 from lab._settings import DEFAULT_NAME, Flavour, lock, realm_of, run_dir
 from lab._template import ensure_template
 from lab.errors import BadNameError, MachineError
 from lab.forest import Controller, Forest, describe, describe_all
+from lab.people import PEOPLE, Kind
 
 _DEFAULT_IP = "127.0.0.2"
 
@@ -41,6 +43,9 @@ def up(name: str = DEFAULT_NAME, *, ip: str | None = None, flavour: Flavour = "t
         _controller.configure(forest, forest.controllers[0])
         forest = replace(forest, controllers=(_controller.start(forest, forest.controllers[0]),))
         forest.save()
+        for row in PEOPLE:
+            if row.kind is Kind.LOCKED:  # a template may be older than any lock-out lasts
+                make_lasting(forest, row)
     return forest
 
 

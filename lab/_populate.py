@@ -6,7 +6,7 @@ import secrets
 from dataclasses import replace
 
 from lab import _rights, people
-from lab._descriptor import EVERYONE, SELF, Access, Entry, Inherit
+from lab._descriptor import EVERYONE, SELF, Access, Entry
 from lab._directory import Directory, escape_rdn, password_value
 from lab.forest import Forest
 from lab.people import Kind, Person
@@ -38,16 +38,16 @@ def interval(seconds: float) -> int:
 
 
 def populate(forest: Forest, directory: Directory, service_password: str) -> None:
-    """Everything the table says, except what lasts only a while (locked out: see :mod:`lab.api`)."""
-    _domain_policy(directory)
+    """Everything the table says, except what time or failures bring about (:func:`lab._accounts.make_lasting`)."""
+    domain_policy(directory)
     for unit in (people.PEOPLE_OU, people.GROUPS_OU, people.OUTSIDE_OU, people.SERVICES_OU):
         directory.add(f"{unit},{directory.base_dn}", {"objectClass": "organizationalUnit"})
     partitions = f"CN=Partitions,CN=Configuration,{directory.base_dn}"
     directory.replace(partitions, {"uPNSuffixes": people.alternative_suffixes(forest.dns_domain)})
     _groups(directory)
-    for policy in people.FINE_GRAINED:
-        add_fine_grained(directory, policy)
     _service_account(forest, directory, service_password)
+    for policy in people.FINE_GRAINED:
+        add_fine_grained(forest, directory, policy)
     for row in people.PEOPLE:
         write_person(forest, directory, row)
 
@@ -112,9 +112,11 @@ def policy_container(directory: Directory) -> str:
     return f"CN=Password Settings Container,CN=System,{directory.base_dn}"
 
 
-def add_fine_grained(directory: Directory, policy: people.FineGrainedPolicy) -> None:
+def add_fine_grained(forest: Forest, directory: Directory, policy: people.FineGrainedPolicy) -> None:
+    """Create the policy and let the service account read it, since a PSO does not inherit from its container."""
+    dn = f"CN={escape_rdn(policy.name)},{policy_container(directory)}"
     directory.add(
-        f"CN={escape_rdn(policy.name)},{policy_container(directory)}",
+        dn,
         {
             "objectClass": "msDS-PasswordSettings",
             "msDS-PasswordSettingsPrecedence": policy.precedence,
@@ -130,9 +132,11 @@ def add_fine_grained(directory: Directory, policy: people.FineGrainedPolicy) -> 
             "msDS-PSOAppliesTo": group_dn(directory, policy.group),
         },
     )
+    directory.grant(dn, Entry(directory.sid(forest.service_dn), Access.GENERIC_READ))
 
 
-def _domain_policy(directory: Directory) -> None:
+def domain_policy(directory: Directory) -> None:
+    """The domain's own policy as it is at first."""
     directory.replace(
         directory.base_dn,
         {
@@ -173,6 +177,3 @@ def _service_account(forest: Forest, directory: Directory, password: str) -> Non
     sid = directory.sid(forest.service_dn)
     for place, entry in _rights.DELEGATED.values():
         directory.grant(_rights.place_dn(directory, place), replace(entry, sid=sid))
-    readable = Entry(sid, Access.GENERIC_READ, inherit=Inherit.HERE)
-    for policy in people.FINE_GRAINED:  # a PSO does not inherit from its container
-        directory.grant(f"CN={escape_rdn(policy.name)},{policy_container(directory)}", readable)

@@ -1,11 +1,13 @@
-"""The rights delegated to the service account, each under the name that :func:`lab.api.deny` and others take."""
+"""The rights delegated to the service account: what they are, how to take them away and give them back."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 from lab._descriptor import Access, Entry, Inherit
 from lab._directory import Directory
+from lab.forest import Forest
 from lab.people import PEOPLE_OU
 
 RESET_PASSWORD = "00299570-246d-11d0-a768-00aa006e0529"
@@ -47,3 +49,51 @@ def place_dn(directory: Directory, place: Place) -> str:
     if place == "policies":
         return f"CN=Password Settings Container,CN=System,{directory.base_dn}"
     return directory.base_dn
+
+
+def remove_right(forest: Forest, right: Right) -> None:
+    """Take a delegated right from the service account."""
+    with forest.administrator() as directory:
+        place, entry = _entry(forest, directory, right)
+        directory.ungrant(place_dn(directory, place), entry)
+
+
+def restore_rights(forest: Forest) -> None:
+    """Give the service account all its delegated rights again, and lift what :func:`deny_right` laid on the OU."""
+    with forest.administrator() as directory:
+        directory.ungrant(place_dn(directory, "people"), *denials(directory.sid(forest.service_dn)))
+        for right in DELEGATED:
+            place, entry = _entry(forest, directory, right)
+            directory.grant(place_dn(directory, place), entry)
+
+
+def deny_right(forest: Forest, right: Right, account: str | None = None) -> None:
+    """Deny a right to the service account on one person, or on all people (beats what is granted there)."""
+    with forest.administrator() as directory:
+        place, entry = _entry(forest, directory, right)
+        if account is None:
+            directory.grant(place_dn(directory, place), replace(entry, allow=False))
+        else:
+            directory.grant(directory.find(account), _here(replace(entry, allow=False)))
+
+
+def allow_right(forest: Forest, right: Right, account: str) -> None:
+    """Lift :func:`deny_right` from one person."""
+    with forest.administrator() as directory:
+        _, entry = _entry(forest, directory, right)
+        directory.ungrant(directory.find(account), _here(replace(entry, allow=False)))
+
+
+def denials(service_sid: str) -> list[Entry]:
+    """Every entry that :func:`deny_right` may have laid on the OU or on a person."""
+    denied = [replace(entry, sid=service_sid, allow=False) for _, entry in DELEGATED.values()]
+    return denied + [_here(entry) for entry in denied]
+
+
+def _entry(forest: Forest, directory: Directory, right: Right) -> tuple[Place, Entry]:
+    place, entry = DELEGATED[right]
+    return place, replace(entry, sid=directory.sid(forest.service_dn))
+
+
+def _here(entry: Entry) -> Entry:
+    return replace(entry, inherit=Inherit.HERE, applies_to=None)

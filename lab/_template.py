@@ -11,12 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab import _controller, _namespace
+from lab._accounts import make_lasting
 from lab._authority import Authority
 from lab._populate import populate
 from lab._settings import Flavour, cache_dir, lock
 from lab.errors import ControllerError
 from lab.forest import Controller, Forest
-from lab.people import SERVICE_ACCOUNT
+from lab.people import PEOPLE, SERVICE_ACCOUNT
 
 # What shapes a template: when one of these changes, a new one is made.
 _SOURCES = ("people.py", "_populate.py", "_rights.py", "_descriptor.py", "_controller.py", "_template.py")
@@ -52,6 +53,8 @@ def _build(template: Path, name: str, flavour: Flavour, ip: str) -> None:
     try:
         with forest.administrator() as directory:
             populate(forest, directory, service_password)
+        for row in PEOPLE:
+            make_lasting(forest, row)
     finally:
         _controller.stop(controller)
     _controller.wipe_runtime(forest.data_of(controller))

@@ -5,17 +5,35 @@ from __future__ import annotations
 import json
 import sys
 import time
+from typing import Any, get_args
 
 import click
 
 import lab
+from lab import api
+from lab import people as table
 from lab._settings import DEFAULT_NAME, FLAVOURS, Flavour
 from lab.errors import LabError, NotRunningError
 from lab.forest import Forest
 
 _NAME = click.argument("name", default=DEFAULT_NAME)
 _ONE = click.argument("name")
+_ACCOUNT = click.argument("account")
+_SWITCH = click.Choice(["on", "off"])
 _CONTROLLER = click.option("--controller", metavar="DC", help="dc1 (default) or dc2.")
+
+
+class _Duration(click.ParamType[float]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        try:
+            return api.duration(value)
+        except LabError as error:
+            self.fail(str(error), param, ctx)
+
+
+_DURATION = _Duration()
 
 
 @click.group(help="A throw-away Active Directory forest on loopback.")
@@ -92,6 +110,133 @@ def freeze(name: str, controller: str | None) -> None:
 def thaw(name: str, controller: str | None) -> None:
     """Let a frozen controller go on (SIGCONT)."""
     lab.thaw(name, controller)
+
+
+@group.command()
+@_ONE
+@click.option("--pso", metavar="NAME", help='A fine-grained policy, as "Finance passwords"; else the domain\'s own.')
+@click.option("--min-age", type=_DURATION)
+@click.option("--max-age", type=_DURATION, help="0 for passwords that never expire.")
+@click.option("--history", type=int, help="How many former passwords are remembered.")
+@click.option("--length", type=int)
+@click.option("--complexity", type=_SWITCH)
+@click.option("--lockout-threshold", type=int, help="0 for none.")
+@click.option("--lockout-window", type=_DURATION)
+@click.option("--lockout-duration", type=_DURATION)
+@click.option("--reset", is_flag=True, help="First bring all policies back to what they were at first.")
+def policy(name: str, reset: bool, complexity: str | None, **rules: Any) -> None:
+    """Change the password policy of NAME. Durations: 0, or as in 60s, 5m, 2h, 2d."""
+    forest = lab.describe(name)
+    if reset:
+        api.reset_policies(forest)
+    switched = None if complexity is None else complexity == "on"
+    if switched is not None or any(value is not None for key, value in rules.items() if key != "pso"):
+        api.set_policy(forest, complexity=switched, **rules)
+
+
+@group.command(name="filter")
+@click.argument("arguments", metavar="[NAME] on|off", nargs=-1)
+@click.option("--word", "words", multiple=True, default=["forbiddenword"], show_default=True)
+def filter_(arguments: tuple[str, ...], words: tuple[str, ...]) -> None:
+    """Switch a real password filter on, which refuses passwords that contain a word, or off."""
+    name, switch = (DEFAULT_NAME, *arguments)[-2:]
+    if switch not in ("on", "off") or len(arguments) > 2:
+        raise click.UsageError("lab filter [NAME] on|off")
+    api.set_filter(lab.describe(name), *(words if switch == "on" else ()))
+
+
+@group.command()
+@_ONE
+@click.argument("action", type=click.Choice(["remove", "deny", "restore"]))
+@click.argument("right", type=click.Choice(get_args(api.Right)), required=False)
+def right(name: str, action: str, right: api.Right | None) -> None:
+    """Take a delegated right from the service account, deny it, or restore them all."""
+    forest = lab.describe(name)
+    if action == "restore":
+        api.restore_rights(forest)
+    elif right is None:
+        raise click.UsageError("which right?")
+    elif action == "remove":
+        api.remove_right(forest, right)
+    else:
+        api.deny_right(forest, right)
+
+
+@group.group()
+def user() -> None:
+    """Change a person of a forest."""
+
+
+@user.command(name="password")
+@_ONE
+@_ACCOUNT
+@click.option("--must-change", is_flag=True, help="At the next sign-in.")
+def user_password(name: str, account: str, must_change: bool) -> None:
+    """Set a password as the Administrator; it is asked for, or read from standard input."""
+    tty = sys.stdin.isatty()
+    password = click.prompt("Password", hide_input=True) if tty else sys.stdin.readline().rstrip("\n")
+    api.set_password(lab.describe(name), account, password, must_change=must_change)
+
+
+@user.command(name="lock")
+@_ONE
+@_ACCOUNT
+def user_lock(name: str, account: str) -> None:
+    """Lock the account by wrong passwords."""
+    api.lock_out(lab.describe(name), account)
+
+
+@user.command(name="unlock")
+@_ONE
+@_ACCOUNT
+def user_unlock(name: str, account: str) -> None:
+    """Unlock the account."""
+    api.unlock(lab.describe(name), account)
+
+
+@user.command(name="age")
+@_ONE
+@_ACCOUNT
+@click.argument("age", type=_DURATION)
+def user_age(name: str, account: str, age: float) -> None:
+    """Make the password AGE old, as in 43d."""
+    api.age_password(lab.describe(name), account, age)
+
+
+@user.command(name="admin-count")
+@_ONE
+@_ACCOUNT
+@click.argument("switch", type=_SWITCH)
+def user_admin_count(name: str, account: str, switch: str) -> None:
+    """Mark the account as protected, or no longer."""
+    api.set_admin_count(lab.describe(name), account, switch == "on")
+
+
+@user.command(name="reset")
+@_ONE
+@_ACCOUNT
+def user_reset(name: str, account: str) -> None:
+    """Bring a person of the table back to the initial state."""
+    api.reset_person(lab.describe(name), account)
+
+
+@group.command()
+@_ONE
+def people(name: str) -> None:
+    """List the people of the table."""
+    lab.describe(name)
+    for row in table.PEOPLE:
+        click.echo(f"{row.account:12} {row.display_name:24} {row.kind.value}")
+
+
+@group.command()
+@_ONE
+@click.option("--account", help="Of this person only.")
+def audit(name: str, account: str | None) -> None:
+    """Show the controller's own record of password changes and resets."""
+    for event in api.audit(lab.describe(name), account=account):
+        by = "service account" if event.by_service else event.by
+        click.echo(f"{event.time:%Y-%m-%d %H:%M:%S} {event.action:6} {event.account:20} {event.status} by {by}")
 
 
 def main() -> None:
