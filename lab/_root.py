@@ -7,6 +7,7 @@ and written into the root only.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
@@ -16,15 +17,24 @@ from lab._namespace import run_inside
 from lab._settings import Flavour, cache_dir, lock
 from lab.errors import MachineError
 
-_PACKAGES = ["samba", "winbind", "samba-dsdb-modules", "samba-vfs-modules", "ldb-tools"]
-_TRIXIE_PACKAGES = ["samba-ad-dc", "samba-ad-provision"]  # parts of `samba` itself in Debian 12
+_SAMBA = ("samba", "samba-ad-provision", "samba-dsdb-modules", "samba-vfs-modules", "winbind", "ldb-tools")
+_PACKAGES: dict[Flavour, tuple[str, ...]] = {
+    "trixie": (*_SAMBA, "samba-ad-dc"),  # in Debian 12 a part of `samba`
+    "bookworm": _SAMBA,
+}
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
+def root_dir(flavour: Flavour) -> Path:
+    """Where the root of ``flavour`` is; its name changes with what is installed, so that an old one is not reused."""
+    digest = hashlib.sha256(" ".join(_PACKAGES[flavour]).encode()).hexdigest()[:8]
+    return cache_dir() / "roots" / f"{flavour}-{digest}"
+
+
 def ensure_root(flavour: Flavour) -> Path:
     """The root directory of ``flavour``, made if need be (under a minute, needs the Debian mirror)."""
-    root = cache_dir() / "roots" / flavour
+    root = root_dir(flavour)
     with lock(cache_dir(), f"root-{flavour}"):
         if not root.exists():
             root.parent.mkdir(exist_ok=True)
@@ -49,10 +59,9 @@ def _build(root: Path, flavour: Flavour) -> None:
     _call("debootstrap", "--variant=minbase", f"--keyring={_KEYRING}", flavour, str(building), mirror)
     _copy_apt_settings(building)
     suites = [f"deb {mirror} {flavour} main"]
-    packages, options = list(_PACKAGES), []
+    options: list[str] = []
     if flavour == "trixie":
         suites.append(f"deb {mirror} {flavour}-backports main")
-        packages += _TRIXIE_PACKAGES
         options = ["--target-release", f"{flavour}-backports"]
     (building / "etc/apt/sources.list").write_text("\n".join(suites) + "\n")
     # The packages' own services must not start while they are installed.
@@ -62,7 +71,7 @@ def _build(root: Path, flavour: Flavour) -> None:
     proxies = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     apt = ["apt-get", "--quiet", "--yes", "--no-install-recommends"]
     run_inside(building, [*apt, "update"], environment=proxies)
-    run_inside(building, [*apt, *options, "install", *packages], environment=proxies)
+    run_inside(building, [*apt, *options, "install", *_PACKAGES[flavour]], environment=proxies)
     run_inside(building, ["apt-get", "clean"])
     (building / "forest").mkdir()  # where a forest's data is mounted
     (building / "etc/krb5.conf").touch()

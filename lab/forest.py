@@ -9,7 +9,8 @@ from typing import Any
 
 from lab._directory import Directory
 from lab._namespace import Started
-from lab._settings import DEFAULT_NAME, Flavour, cache_dir, realm_of, run_dir
+from lab._root import root_dir
+from lab._settings import DEFAULT_NAME, Flavour, realm_of, run_dir
 from lab.errors import NotRunningError
 from lab.people import PEOPLE_OU, SERVICE_ACCOUNT, SERVICES_OU
 
@@ -109,7 +110,7 @@ class Forest:
 
     @property
     def root(self) -> Path:
-        return cache_dir() / "roots" / self.flavour
+        return root_dir(self.flavour)
 
     def controller(self, name: str | None = None) -> Controller:
         """The controller of that name, the first one without a name."""
