@@ -1,0 +1,151 @@
+"""The agent's own file, agent.toml: read once at the start into frozen values.
+
+What the agent may do is written here, on its own machine, and nowhere else: no message from the portal widens it.
+A wrong value stops the start with one clear line (ConfigurationError).
+"""
+
+from __future__ import annotations
+
+import socket
+import tomllib
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from keyback.agent.files import read_private
+from keyback.directory import PEOPLE, Anchor, DirectoryServer
+from keyback.errors import ConfigurationError
+from keyback.protocol.limits import MAX_WORK_PER_POLL
+from keyback.protocol.messages import Operation
+
+__all__ = ["AgentConfig", "ForestConfig", "Limits", "Protected", "load"]
+
+LONGEST_SERVICE_PASSWORD = 256
+"""Characters of the service account's password (event 800700CE)."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Limits(_Frozen):
+    """What this agent may do, and how often. Each operation is counted by itself; past a cap it stops until
+    ``keyback agent resume``. Only what is written to the directory counts, except that every inspection does."""
+
+    operations: frozenset[Operation] = frozenset(
+        {Operation.INSPECT, Operation.VERIFY, Operation.RESET, Operation.CHANGE, Operation.UNLOCK}
+    )
+    per_hour: Annotated[int, Field(ge=1, le=10_000_000)] = 1_000
+    per_day: Annotated[int, Field(ge=1, le=10_000_000)] = 5_000
+
+
+class Protected(_Frozen):
+    """Accounts that are never written, beside those that Active Directory itself protects.
+
+    ``sids``: of accounts or of groups. ``dns``: of accounts, or of what is above them.
+    """
+
+    sids: frozenset[str] = frozenset()
+    dns: frozenset[str] = frozenset()
+
+
+class ForestConfig(_Frozen):
+    """One forest. ``servers``: ``ldaps://host`` or ``ldap://host`` (then StartTLS), in the order of preference.
+
+    ``base_dns``: where people are looked for, and the only places where accounts may be written.
+    ``domains``: what user IDs end in here.
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=255)]
+    domains: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
+    servers: Annotated[tuple[str, ...], Field(min_length=1, max_length=50)]
+    ca_file: Path
+    bind_dn: Annotated[str, Field(min_length=1)]
+    password_file: Path
+    base_dns: Annotated[tuple[str, ...], Field(min_length=1)]
+    filter: str = PEOPLE
+    anchor: Anchor = "objectGUID"
+    sync_interval_s: Annotated[int, Field(ge=5, le=7 * 86_400)] = 1_800
+
+    @field_validator("name", "domains")
+    @classmethod
+    def _lower(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        return value.lower() if isinstance(value, str) else tuple(name.lower() for name in value)
+
+    def servers_with_password(self) -> tuple[DirectoryServer, ...]:
+        """The servers with the service account's credentials. Raises ConfigurationError."""
+        try:
+            password = read_private(self.password_file).decode("utf-8").removesuffix("\n")
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"{self.password_file}: the password is not UTF-8") from None
+        if len(password) > LONGEST_SERVICE_PASSWORD:
+            raise ConfigurationError(
+                f"{self.password_file}: 800700CE: the service account's password is longer than "
+                f"{LONGEST_SERVICE_PASSWORD} characters; set a shorter one"
+            )
+        if not self.ca_file.is_file():
+            raise ConfigurationError(f"{self.ca_file}: there is no such file of certificate authorities")
+        try:
+            return tuple(
+                DirectoryServer(url=url, ca_file=self.ca_file, bind_dn=self.bind_dn, password=password)
+                for url in self.servers
+            )
+        except ValueError as error:
+            raise ConfigurationError(f"forest {self.name}: {error}") from None
+
+
+class AgentConfig(_Frozen):
+    """``portal``: where the agents' door is; without it the address given when onboarding. ``ca_file``: the authorities
+    that vouch for the portal, in place of the system's. ``key_life_s``: how old an unsealing key gets."""
+
+    portal: str | None = None
+    name: Annotated[str, Field(min_length=1, max_length=100)] = Field(default_factory=socket.gethostname)
+    state_dir: Path
+    ca_file: Path | None = None
+    capacity: Annotated[int, Field(ge=1, le=MAX_WORK_PER_POLL)] = 8
+    key_life_s: Annotated[int, Field(ge=60, le=30 * 86_400)] = 86_400
+    forest: Annotated[tuple[ForestConfig, ...], Field(min_length=1, max_length=50)]
+    limits: Limits = Limits()
+    protected: Protected = Protected()
+
+    @field_validator("portal")
+    @classmethod
+    def _portal_url(cls, value: str | None) -> str | None:
+        return None if value is None else secure_url(value)
+
+    @model_validator(mode="after")
+    def _forests_differ(self) -> AgentConfig:
+        names = [forest.name for forest in self.forest]
+        if len(set(names)) < len(names):
+            raise ValueError("two forests have the same name")
+        return self
+
+
+def secure_url(value: str) -> str:
+    """The portal's address without a slash at the end. Raises ValueError for plain http beyond loopback."""
+    url = urlsplit(value)
+    host = url.hostname or ""
+    local = host in ("localhost", "::1") or host.startswith("127.")
+    if not host or url.username or url.query or url.fragment:
+        raise ValueError("must be an address such as https://portal.example.com")
+    if url.scheme == "https" or (url.scheme == "http" and local):
+        return value.rstrip("/")
+    raise ValueError("must begin with https:// (plain http is for loopback only)")
+
+
+def load(path: Path) -> AgentConfig:
+    """The configuration in this file. Raises ConfigurationError with one line that names the field."""
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path}: there is no such file") from None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigurationError(f"{path}: {error}") from None
+    try:
+        return AgentConfig.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"])) or "the file"
+        raise ConfigurationError(f"{path}: {place}: {first['msg']}") from None

@@ -1,0 +1,78 @@
+"""Who this agent is to its portal: fixed at onboarding, the portal's key pinned with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from keyback.agent.files import read_private, write_private
+from keyback.errors import ConfigurationError
+from keyback.protocol.encoding import b64decode
+from keyback.protocol.errors import Malformed
+from keyback.protocol.messages import Onboarded
+from keyback.protocol.signing import load_public_key
+
+__all__ = ["Identity", "load_identity", "store_identity"]
+
+_FILE = "identity.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """``portal_key`` signs the requests that this agent believes. ``forests``: the portal's number of each name."""
+
+    agent_id: UUID
+    organization_id: UUID
+    organization: str
+    portal: str
+    portal_key: Ed25519PublicKey
+    audience: str
+    fingerprint: str
+    forests: dict[UUID, str]
+
+    def forest_id(self, name: str) -> UUID | None:
+        return next((number for number, known in self.forests.items() if known == name), None)
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    portal: str
+    onboarded: Onboarded
+
+
+def store_identity(state_dir: Path, portal: str, onboarded: Onboarded) -> Identity:
+    """Keeps what the portal answered to onboarding. Raises OSError and Malformed."""
+    stored = _Stored(portal=portal, onboarded=onboarded)
+    identity = _identity(stored)
+    write_private(state_dir / _FILE, stored.model_dump_json(indent=2).encode())
+    return identity
+
+
+def load_identity(state_dir: Path) -> Identity:
+    """Raises ConfigurationError when this agent has not been onboarded, or the file is damaged."""
+    path = state_dir / _FILE
+    if not path.exists():
+        raise ConfigurationError(f"{path}: this agent is not onboarded yet; run 'keyback agent onboard'")
+    try:
+        return _identity(_Stored.model_validate_json(read_private(path)))
+    except (ValidationError, Malformed):
+        raise ConfigurationError(f"{path}: damaged; onboard this agent again") from None
+
+
+def _identity(stored: _Stored) -> Identity:
+    onboarded = stored.onboarded
+    return Identity(
+        agent_id=onboarded.agent_id,
+        organization_id=onboarded.organization_id,
+        organization=onboarded.organization,
+        portal=stored.portal,
+        portal_key=load_public_key(b64decode(onboarded.portal_public)),
+        audience=onboarded.audience,
+        fingerprint=onboarded.fingerprint,
+        forests={forest.id: forest.name.lower() for forest in onboarded.forests},
+    )
