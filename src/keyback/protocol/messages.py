@@ -320,7 +320,7 @@ M = TypeVar("M", bound=Message)
 def parse(model: type[M], data: bytes) -> M:
     """The message in ``data``. Raises Malformed, whose text names fields and never values."""
     try:
-        return model.model_validate_json(data)
+        return model.model_validate_json(data, strict=True)
     except ValidationError as error:
         places = "; ".join(f"{'.'.join(map(str, e['loc'])) or 'body'}: {e['type']}" for e in error.errors()[:5])
         raise Malformed(places) from None

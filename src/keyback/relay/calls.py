@@ -1,0 +1,119 @@
+"""The calls of an onboarded agent, as a table: what each takes, gives and may refuse.
+
+Routes and the OpenAPI document are both made from it. ``poll``, ``onboard`` and ``token`` have functions of their own,
+since they wait or authenticate otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from keyback.portal.agents import registry
+from keyback.portal.agents.models import Agent
+from keyback.portal.people import sync
+from keyback.portal.writeback import requests
+from keyback.protocol import messages
+from keyback.relay.problems import (
+    FOREST_REFUSED,
+    KEY_REFUSED,
+    MISMATCHED,
+    NO_SUCH_REQUEST,
+    SEQUENCE_REFUSED,
+    Problem,
+    Refusal,
+)
+
+__all__ = ["CALLS", "PREFIX", "Call"]
+
+PREFIX = "/agents/v1"
+
+Handler = Callable[[Agent, Any, UUID | None, datetime], BaseModel | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """``gives`` None: an empty 204. ``handle`` runs in a database thread, after agent, signature and body."""
+
+    name: str
+    path: str
+    summary: str
+    takes: type[messages.Message]
+    gives: type[messages.Message] | None
+    handle: Handler
+    problems: tuple[Problem, ...] = ()
+
+
+def _writing(agent: Agent, intent: messages.WriteIntent, request_id: UUID | None, now: datetime) -> BaseModel:
+    assert request_id is not None  # noqa: S101 — the route has it
+    return requests.grant_writing(agent, request_id, intent, now)
+
+
+def _outcome(agent: Agent, outcome: messages.Outcome, request_id: UUID | None, now: datetime) -> BaseModel:
+    if outcome.request_id != request_id:
+        raise Refusal(MISMATCHED)
+    return requests.finish(agent, request_id, outcome, now)
+
+
+def _people(agent: Agent, push: messages.Push, _: UUID | None, now: datetime) -> BaseModel:
+    return sync.apply_push(agent, push, now)
+
+
+def _keys(agent: Agent, new: messages.NewKey, _: UUID | None, now: datetime) -> None:
+    registry.add_key(agent, new.unseal, now)
+
+
+def _heartbeat(agent: Agent, beat: messages.Heartbeat, _: UUID | None, now: datetime) -> None:
+    registry.record_heartbeat(agent, beat, now)
+
+
+CALLS = (
+    Call(
+        "writing",
+        f"{PREFIX}/requests/{{request_id:uuid}}/writing",
+        "Ask for leave to write. No grant, no write.",
+        messages.WriteIntent,
+        messages.WriteGrant,
+        _writing,
+    ),
+    Call(
+        "outcome",
+        f"{PREFIX}/requests/{{request_id:uuid}}/outcome",
+        "Tell how a request ended.",
+        messages.Outcome,
+        messages.OutcomeReceipt,
+        _outcome,
+        (NO_SUCH_REQUEST, MISMATCHED),
+    ),
+    Call(
+        "people",
+        f"{PREFIX}/people",
+        "Push people of one forest.",
+        messages.Push,
+        messages.PushReceipt,
+        _people,
+        (FOREST_REFUSED, SEQUENCE_REFUSED),
+    ),
+    Call(
+        "keys",
+        f"{PREFIX}/keys",
+        "Add the next unsealing key.",
+        messages.NewKey,
+        None,
+        _keys,
+        (KEY_REFUSED,),
+    ),
+    Call(
+        "heartbeat",
+        f"{PREFIX}/heartbeat",
+        "Say that the agent is well.",
+        messages.Heartbeat,
+        None,
+        _heartbeat,
+    ),
+)

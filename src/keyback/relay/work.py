@@ -1,0 +1,93 @@
+"""What an admitted agent does: calls that are answered at once, and the poll that waits for work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import Response
+
+from keyback.portal.agents.models import Agent
+from keyback.portal.writeback import requests
+from keyback.protocol.messages import Poll, Work, WorkList
+from keyback.relay import bodies
+from keyback.relay.admission import JSON, Credentials, admit, take_body
+from keyback.relay.answers import answer
+from keyback.relay.calls import Call
+from keyback.relay.door import Door, door_of
+from keyback.relay.problems import AGENT_REVOKED, Refusal
+from keyback.relay.room import Seat
+
+__all__ = ["endpoint", "poll"]
+
+
+def endpoint(call: Call) -> Callable[[Request], Awaitable[Response]]:
+    """The endpoint of one row of the table: the whole call is one job with one connection."""
+
+    async def answer_call(request: Request) -> Response:
+        body = await take_body(request, JSON)
+        credentials = Credentials.of(request)
+        request_id: UUID | None = request.path_params.get("request_id")
+
+        def job(now: datetime) -> BaseModel | None:
+            agent = admit(credentials, body, now)
+            return call.handle(agent, bodies.message(call.takes, body), request_id, now)
+
+        return answer(await door_of(request).run(credentials.client, job), 204 if call.gives is None else 200)
+
+    return answer_call
+
+
+async def poll(request: Request) -> Response:
+    """Work as soon as there is some, nothing after ``wait_s``. While it waits it holds no thread and no connection."""
+    body = await take_body(request, JSON)
+    credentials = Credentials.of(request)
+    door = door_of(request)
+
+    def enter(now: datetime) -> tuple[Agent, Poll]:
+        return admit(credentials, body, now), bodies.message(Poll, body)
+
+    agent, message = await door.run(credentials.client, enter)
+    until = asyncio.get_running_loop().time() + message.wait_s
+    # The seat is taken before the first look, so that nothing queued between the look and the wait is missed.
+    with door.room.seat(agent) as seat:
+        async with _departure(request, seat) as gone:
+            work = await door.run(credentials.client, lambda now: _claim(door, agent, message, now))
+            while not work and not seat.over:
+                await seat.wait(until)
+                if gone.done():
+                    break  # nobody would get it
+                work = await door.run(credentials.client, lambda now: _claim(door, agent, message, now))
+    return answer(WorkList(work=work))
+
+
+@asynccontextmanager
+async def _departure(request: Request, seat: Seat) -> AsyncIterator[asyncio.Task[None]]:
+    """A task that is done when the client has gone; the seat rings then."""
+
+    async def listen() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    gone = asyncio.create_task(listen())
+    gone.add_done_callback(lambda _: seat.ring())
+    try:
+        yield gone
+    finally:
+        gone.cancel()
+
+
+def _claim(door: Door, agent: Agent, message: Poll, now: datetime) -> list[Work]:
+    """Reads the agent's state anew: a poll is open for longer than a revocation may take."""
+    state = Agent.objects.filter(id=agent.id).values_list("state", flat=True).first()
+    if state != Agent.State.CONFIRMED:
+        raise Refusal(AGENT_REVOKED)
+    if door.boots.get(agent.id) == message.boot_id and not requests.has_work(agent, now):
+        return []  # without taking a lock, which on SQLite everybody shares
+    door.boots[agent.id] = message.boot_id
+    return requests.claim(agent, message.boot_id, message.capacity, now)
