@@ -1,4 +1,4 @@
-"""A whole Keyback on loopback, as real processes: portal with both doors, and agents. For the demo, the tests and the bench.
+"""A whole Keyback on loopback, as real processes: portal with both doors, and agents. For demo, tests and bench.
 
 Everything goes through the commands that an administrator would type; nothing reaches into the processes.
 """
@@ -186,7 +186,12 @@ class Stack:
         self.keyback("domain", "verify", self.slug, name, "--by-operator")
 
     def onboard(
-        self, name: str, forests: Sequence[Forest] | None = None, *, confirm: bool = True, wrapper: Sequence[str | Path] = ()
+        self,
+        name: str,
+        forests: Sequence[Forest] | None = None,
+        *,
+        confirm: bool = True,
+        wrapper: Sequence[str | Path] = (),
     ) -> AgentProcess:
         """Makes an agent's configuration, onboards it and, as an administrator would, confirms its fingerprint."""
         directory = self.directory / name
