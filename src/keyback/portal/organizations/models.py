@@ -1,4 +1,5 @@
-"""Organizations, the domains that name them, their forests and who administers them. Every other table leads with its organization."""
+"""Organizations, the domains that name them, their forests and who administers them. Every other table leads with its
+organization."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ __all__ = ["Administrator", "Domain", "Forest", "Organization"]
 
 
 class Organization(models.Model):
-    """``explain_to_person`` gives Microsoft's behaviour (masks and exact codes at once) and so reveals which accounts exist."""
+    """``explain_to_person`` gives Microsoft's behaviour (masks and exact codes at once) and so reveals which accounts
+    exist."""
 
     class HumanCheck(models.TextChoices):
         WORK = "work"

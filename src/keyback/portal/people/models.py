@@ -12,8 +12,8 @@ __all__ = ["CloudPassword", "ContactDatum", "Person", "Policy", "Spelling", "Syn
 
 
 class Person(models.Model):
-    """``source``: where the password lives. A directory person is bound to the objectGUID, never to a name: an account made
-    again under the same name is another person and inherits nothing."""
+    """``source``: where the password lives. A directory person is bound to the objectGUID, never to a name: an
+    account made again under the same name is another person and inherits nothing."""
 
     class Source(models.TextChoices):
         CLOUD = "cloud"
@@ -65,8 +65,8 @@ class SyncRun(models.Model):
 
 
 class Spelling(models.Model):
-    """A text by which this person may be named (UPN, alternative suffixes, sAMAccountName, DOMAIN\\name, mail), normalised.
-    A text that names two people names nobody."""
+    """A text by which this person may be named (UPN, alternative suffixes, sAMAccountName, DOMAIN\\name, mail),
+    normalised. A text that names two people names nobody."""
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     text = models.CharField(max_length=512)
@@ -77,7 +77,8 @@ class Spelling(models.Model):
 
 
 class ContactDatum(models.Model):
-    """A place where the person can be reached. ``value`` is encrypted and bound to its row; ``value_index`` finds it."""
+    """A place where the person can be reached. ``value`` is encrypted and bound to its row; ``value_index`` finds
+    it."""
 
     class Kind(models.TextChoices):
         MAIL = "mail"

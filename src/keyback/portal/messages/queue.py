@@ -1,0 +1,90 @@
+"""Mail is written as a row in the transaction of what it tells about, and sent by the worker. Text and address are
+encrypted."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from django.utils import translation
+
+from keyback.portal import wake
+from keyback.portal.messages.models import Message
+from keyback.portal.organizations.models import Organization
+from keyback.portal.vault import seal_value
+from keyback.protocol.encoding import canonical_json
+
+__all__ = ["CODE_LIFE", "NOTICE_LIFE", "MessageKind", "enqueue"]
+
+NOTICE_LIFE = timedelta(hours=24)
+CODE_LIFE = timedelta(minutes=5)
+"""A code that could not be sent for so long dies unsent: by then its recovery has another, or is over."""
+
+
+class MessageKind(StrEnum):
+    """Each has two templates under templates/mail: ``<kind>.subject.txt`` and ``<kind>.txt``."""
+
+    CODE = "code"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 — a kind's name
+    AGENT_ONBOARDED = "agent_onboarded"
+    WRITEBACK_UNSURE_RESOLVED = "writeback_unsure_resolved"
+
+
+def enqueue(
+    organization: Organization,
+    *,
+    kind: MessageKind,
+    to: str | None,
+    language: str,
+    context: Mapping[str, str | int],
+    now: datetime,
+    tracking_id: UUID | None = None,
+    expires_in: timedelta = NOTICE_LIFE,
+    discard: bool = False,
+) -> Message:
+    """Writes the row; it joins the caller's transaction and wakes the worker when that commits.
+
+    ``discard``: for an unknown person. The same text is rendered and encrypted and the same row written, and the worker
+    throws it away instead of sending it. Without an address there is nothing else to do, so ``to=None`` means the same.
+    """
+    row_id = uuid.uuid4()
+    content = {
+        "to": to or "nobody@invalid",
+        "organization": organization.name,
+        **_rendered(organization, kind, language, context),
+    }
+    sealed = seal_value(organization.id, row_id, "message", canonical_json(content).decode("ascii"))
+    message = Message.objects.create(
+        id=row_id,
+        organization=organization,
+        kind=kind.value,
+        tracking_id=tracking_id,
+        discard=discard or to is None,
+        sealed=sealed.encode("ascii"),
+        created_at=now,
+        next_attempt_at=now,
+        expires_at=now + (CODE_LIFE if kind is MessageKind.CODE else expires_in),
+    )
+    wake.notify(wake.MAIL)
+    return message
+
+
+def _rendered(
+    organization: Organization, kind: MessageKind, language: str, context: Mapping[str, str | int]
+) -> dict[str, str]:
+    values = {
+        **context,
+        "organization": organization.name,
+        "product": settings.CONFIG.product,
+        "public_url": settings.CONFIG.public_url,
+    }
+    with translation.override(language or settings.LANGUAGE_CODE):
+        subject = render_to_string(f"mail/{kind.value}.subject.txt", values)
+        text = render_to_string(f"mail/{kind.value}.txt", values)
+    # A subject is one line, whatever a name in it holds: a line break would begin another header.
+    return {"subject": " ".join(subject.split()), "text": text.strip() + "\n"}

@@ -1,0 +1,127 @@
+"""Hands mail to the mail server. Any number of workers may run; a row is claimed before it is sent.
+
+A row is erased of text and address in the statement that records its hand-over. A worker that dies between the mail
+server's answer and that statement leaves a row that is sent again after its lease: a person may get a mail twice,
+never none.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from datetime import UTC, datetime, timedelta
+
+from django.conf import settings
+from django.db import close_old_connections, connection, transaction
+
+from keyback.portal import wake
+from keyback.portal.messages.models import Message
+from keyback.portal.messages.smtp import MailRefused, MailServer, Outgoing
+from keyback.portal.vault import VaultMismatch, open_value
+
+__all__ = ["purge", "run", "send_due"]
+
+_log = logging.getLogger(__name__)
+
+_BATCH = 20
+_LEASE = timedelta(minutes=2)
+_PAUSES = [timedelta(seconds=s) for s in (5, 15, 60, 300, 900, 3600)]
+_KEEP = timedelta(days=30)
+_WAIT = 2.0
+
+State = Message.State
+
+
+def run(stop: threading.Event) -> None:
+    """Sends what is due until ``stop`` is set. Wakes when something is queued, and looks every two seconds anyway."""
+    with wake.subscribe(wake.MAIL) as bell:
+        while not stop.is_set():
+            close_old_connections()
+            try:
+                while send_due(datetime.now(UTC)):
+                    pass
+            except Exception:
+                _log.exception("sending mail failed; it is tried again")
+            bell.wait(_WAIT)
+
+
+def send_due(now: datetime) -> int:
+    """One batch of what is due at ``now``. How many rows it dealt with."""
+    rows = _claim(now)
+    live = [row for row in rows if row.expires_at > now]
+    for row in rows:
+        if row.expires_at <= now:
+            _end(row, State.DEAD, now, "not sent in time")
+    with MailServer(settings.CONFIG.mail) as server:
+        for row in live:
+            _deliver(row, server, now)
+    return len(rows)
+
+
+def _claim(now: datetime) -> list[Message]:
+    """A claim is a moved ``next_attempt_at``: whoever dies with it loses it when that time comes."""
+    unsent = [State.QUEUED, State.SENDING]
+    due = Message.objects.filter(state__in=unsent, next_attempt_at__lte=now).order_by("next_attempt_at")
+    with transaction.atomic():
+        if connection.features.has_select_for_update_skip_locked:
+            due = due.select_for_update(skip_locked=True)
+        rows = list(due[:_BATCH])
+        Message.objects.filter(pk__in=[row.pk for row in rows]).update(
+            state=State.SENDING, next_attempt_at=now + _LEASE
+        )
+    return rows
+
+
+def _deliver(row: Message, server: MailServer, now: datetime) -> None:
+    try:
+        outgoing = _opened(row)
+        if not row.discard:
+            server.send(outgoing)
+    except MailRefused as refusal:
+        _failed(row, refusal, now)
+    except VaultMismatch:
+        _end(row, State.DEAD, now, "its text could not be opened")
+    else:
+        _end(row, State.SENT, now, "")
+
+
+def _opened(row: Message) -> Outgoing:
+    content = json.loads(open_value(row.organization_id, row.pk, "message", bytes(row.sealed or b"").decode("ascii")))
+    return Outgoing(
+        id=row.pk,
+        to=content["to"],
+        organization=content["organization"],
+        subject=content["subject"],
+        text=content["text"],
+        tracking_id=row.tracking_id,
+    )
+
+
+def _failed(row: Message, refusal: MailRefused, now: datetime) -> None:
+    attempts = row.attempts + 1
+    pause = _PAUSES[min(attempts, len(_PAUSES)) - 1]
+    if refusal.permanent or now + pause >= row.expires_at:
+        _end(row, State.DEAD, now, refusal.problem)
+        return
+    Message.objects.filter(pk=row.pk, state=State.SENDING).update(
+        state=State.QUEUED, attempts=attempts, next_attempt_at=now + pause, problem=refusal.problem
+    )
+
+
+def _end(row: Message, state: Message.State, now: datetime, problem: str) -> None:
+    Message.objects.filter(pk=row.pk).update(
+        state=state,
+        sealed=None,
+        sent_at=now if state == State.SENT else None,
+        attempts=row.attempts + 1,
+        problem=problem[:200],
+    )
+    if problem:
+        _log.warning("mail %s (%s) was not sent: %s", row.pk, row.kind, problem, extra={"tracking_id": row.tracking_id})
+
+
+def purge(now: datetime) -> int:
+    """Removes rows whose mail is a month old. How many."""
+    old = Message.objects.filter(state__in=[State.SENT, State.DEAD], created_at__lte=now - _KEEP)
+    return old.delete()[0]

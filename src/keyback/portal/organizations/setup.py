@@ -1,0 +1,127 @@
+"""Making organizations and giving them domains: what an instance's operator does."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils.text import slugify
+
+from keyback.errors import KeybackError
+from keyback.portal.audit.words import Activity, Result
+from keyback.portal.audit.writer import write
+from keyback.portal.organizations.models import Administrator, Domain, Organization
+from keyback.portal.people.contacts import normalise_mail
+from keyback.portal.people.models import Policy
+from keyback.portal.vault import open_value, seal_value
+
+__all__ = [
+    "SetupRefused",
+    "add_administrator",
+    "add_domain",
+    "administrators",
+    "create",
+    "normalise_domain",
+    "verify_domain",
+]
+
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+
+
+class SetupRefused(KeybackError):
+    """This cannot be made as asked; the text says what is in the way."""
+
+    code = "setup_refused"
+
+
+def create(name: str, *, slug: str = "", by: str, now: datetime) -> Organization:
+    """With one policy to begin with: everybody may reset, by a code to a mail address on file. The first organization
+    of an instance is its default one. Raises SetupRefused when the short name is taken or empty."""
+    name = name.strip()
+    slug = slug or slugify(name)
+    if not name or len(name) > 100 or any(not c.isprintable() for c in name):
+        raise SetupRefused("an organization needs a name of at most 100 printable characters")
+    if not slug or slugify(slug) != slug or len(slug) > 50:
+        raise SetupRefused("the short name may hold lower-case letters, digits and hyphens only, at most 50")
+    try:
+        with transaction.atomic():
+            first = not Organization.objects.filter(is_default=True).exists()
+            organization = Organization.objects.create(name=name, slug=slug, created_at=now, is_default=first)
+            Policy.objects.create(organization=organization, name="Everybody", methods=["email"])
+            write(organization.id, Activity.ORGANIZATION_CREATED, result=Result.SUCCESS, actor=by, now=now)
+    except IntegrityError:
+        raise SetupRefused(f"there is an organization with the short name {slug!r} already") from None
+    return organization
+
+
+def normalise_domain(text: str) -> str:
+    """Lower case, in its ASCII form (IDNA). Raises SetupRefused."""
+    try:
+        name = text.strip().rstrip(".").lower().encode("idna").decode("ascii")
+    except UnicodeError:
+        name = ""
+    labels = name.split(".")
+    if len(name) > 253 or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise SetupRefused(f"{text[:100]!r} is not a domain name like example.test")
+    return name
+
+
+def add_domain(organization: Organization, text: str, *, by: str, now: datetime) -> Domain:
+    """Not verified yet, so it names nobody. Raises SetupRefused when it belongs to an organization already."""
+    name = normalise_domain(text)
+    try:
+        with transaction.atomic():
+            domain = Domain.objects.create(organization=organization, name=name)
+            write(
+                organization.id,
+                Activity.DOMAIN_ADDED,
+                result=Result.SUCCESS,
+                actor=by,
+                now=now,
+                details={"domain": name},
+            )
+    except IntegrityError:
+        raise SetupRefused(f"{name} belongs to an organization already") from None
+    return domain
+
+
+def verify_domain(domain: Domain, *, by: str, how: str, now: datetime) -> None:
+    """From now on user IDs of this domain name its organization. Verifying again changes nothing."""
+    if domain.verified_at is not None:
+        return
+    with transaction.atomic():
+        Domain.objects.filter(pk=domain.pk).update(verified_at=now, verified_by=by)
+        domain.verified_at, domain.verified_by = now, by
+        write(
+            domain.organization_id,
+            Activity.DOMAIN_VERIFIED,
+            result=Result.SUCCESS,
+            actor=by,
+            now=now,
+            details={"domain": domain.name, "how": how},
+        )
+
+
+def add_administrator(organization: Organization, name: str, mail: str, *, language: str = "en") -> Administrator:
+    """Somebody who gets the mails that need an administrator. Raises SetupRefused for what is no mail address."""
+    address = normalise_mail(mail)
+    if address is None:
+        raise SetupRefused(f"{mail[:100]!r} is not a mail address")
+    row_id = uuid.uuid4()
+    return Administrator.objects.create(
+        id=row_id,
+        organization=organization,
+        name=name[:100],
+        mail=seal_value(organization.id, row_id, "mail", address),
+        language=language,
+    )
+
+
+def administrators(organization: Organization) -> list[tuple[Administrator, str]]:
+    """Each with the address in clear."""
+    return [
+        (row, open_value(organization.id, row.id, "mail", row.mail))
+        for row in Administrator.objects.filter(organization=organization).order_by("name", "id")
+    ]

@@ -1,0 +1,62 @@
+"""People whose password lives here: Argon2id (RFC 9106, the library's low-memory profile), and the rules for choosing
+it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+
+from keyback.passwords import DirectoryPolicy, Finding, PersonNames, check
+from keyback.portal.people.models import CloudPassword, Person
+
+__all__ = ["CLOUD_POLICY", "findings", "set_password", "verify_password"]
+
+CLOUD_POLICY = DirectoryPolicy(
+    min_length=8,
+    history=0,
+    min_age=timedelta(0),
+    max_age=None,
+    complexity=True,
+    lockout_threshold=0,
+)
+
+_hasher = PasswordHasher()
+
+
+def findings(person: Person, password: str) -> list[Finding]:
+    """Every rule that this password breaks; none when it may be set."""
+    names = PersonNames(person.account_name or person.user_id.partition("@")[0], person.display_name)
+    return check(password, names, CLOUD_POLICY)
+
+
+def set_password(person: Person, password: str, now: datetime) -> None:
+    """ValueError for a directory person: their password is never kept here, in no form."""
+    if person.source != Person.Source.CLOUD:
+        raise ValueError("the password of a directory person is not kept here")
+    CloudPassword.objects.update_or_create(
+        person=person,
+        defaults={
+            "organization_id": person.organization_id,
+            "hash": _hasher.hash(password),
+            "changed_at": now,
+        },
+    )
+
+
+def verify_password(person: Person | None, password: str) -> bool:
+    """The same work for nobody, and for somebody without a password, as for a wrong password."""
+    row = CloudPassword.objects.filter(person_id=person.id if person else uuid.uuid4()).first()
+    try:
+        _hasher.verify(row.hash if row else _nobody(), password)
+    except VerificationError:
+        return False
+    return row is not None
+
+
+@cache
+def _nobody() -> str:
+    return _hasher.hash("nobody has this password")
