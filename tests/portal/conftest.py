@@ -1,0 +1,59 @@
+"""A made-up organization and its people, as the portal's tests need them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+
+from keyback.portal.agents.models import Agent
+from keyback.portal.organizations import setup
+from keyback.portal.organizations.models import Domain, Organization
+from keyback.portal.people.models import Person
+from tests.portal.agents import confirmed_agent
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def now() -> datetime:
+    """The moment at which a test happens, where it does not walk through time."""
+    return NOW
+
+
+@pytest.fixture
+def make_organization(db: None) -> Callable[..., Organization]:
+    """make_organization("Example Ltd", "example.test", …): with verified domains."""
+
+    def make(name: str = "Example Ltd", *domains: str) -> Organization:
+        organization = setup.create(name, by="operator:test", now=NOW)
+        for name_of_domain in domains:
+            domain = setup.add_domain(organization, name_of_domain, by="operator:test", now=NOW)
+            setup.verify_domain(domain, by="operator:test", how="operator", now=NOW)
+        return organization
+
+    return make
+
+
+@pytest.fixture
+def organization(make_organization: Callable[..., Organization]) -> Organization:
+    """Example Ltd with example.test; the instance's default organization."""
+    return make_organization("Example Ltd", "example.test")
+
+
+@pytest.fixture
+def agent(organization: Organization) -> Agent:
+    """A confirmed agent of Example Ltd that serves corp.example.test."""
+    return confirmed_agent(organization, "corp.example.test", now=NOW).row
+
+
+@pytest.fixture
+def verified(organization: Organization) -> Domain:
+    return Domain.objects.get(organization=organization)
+
+
+@pytest.fixture
+def ana(organization: Organization) -> Person:
+    """A cloud person."""
+    from keyback.portal.people.create import create_cloud_person
+
+    return create_cloud_person(organization, "ana@example.test", display_name="Ana Abel", by="operator:test", now=NOW)
