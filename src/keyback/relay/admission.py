@@ -10,8 +10,8 @@ from datetime import datetime
 from starlette.requests import Request
 
 from keyback.errors import KeybackError
-from keyback.portal.agents import registry
 from keyback.portal.agents.models import Agent
+from keyback.portal.agents.tokens import authenticate
 from keyback.portal.limits.budgets import Blocked
 from keyback.protocol.errors import ProtocolError
 from keyback.protocol.signing import load_public_key, verify_agent_call
@@ -68,7 +68,7 @@ def admit(credentials: Credentials, body: bytes, now: datetime) -> Agent:
     """The confirmed agent that signed this call. Raises Refusal (401, 403). One query."""
     if not credentials.bearer:
         raise Refusal(TOKEN_REFUSED)
-    agent = registry.authenticate(credentials.bearer, now)
+    agent = authenticate(credentials.bearer, now)
     try:
         key = load_public_key(bytes(agent.sign_public))
         verify_agent_call(key, agent.id, credentials.path, body, credentials.signature)

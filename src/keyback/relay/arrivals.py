@@ -7,7 +7,7 @@ from datetime import datetime
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from keyback.portal.agents import registry
+from keyback.portal.agents import onboarding, tokens
 from keyback.protocol.errors import Malformed
 from keyback.protocol.messages import Onboarded, Onboarding, Token
 from keyback.relay import bodies
@@ -30,7 +30,7 @@ async def onboard(request: Request) -> Response:
     client = client_block(request)
 
     def job(now: datetime) -> Onboarded:
-        return registry.onboard(message, signature=signature, body=body, now=now, client=client)
+        return onboarding.onboard(message, signature=signature, body=body, now=now, client=client)
 
     return answer(await door_of(request).run(client, job), 201)
 
@@ -50,8 +50,8 @@ async def token(request: Request) -> Response:
 
     def job(now: datetime) -> Token | str:
         try:
-            return registry.issue_token(assertion, now)
-        except registry.TokenRefused as error:
+            return tokens.issue_token(assertion, now)
+        except tokens.TokenRefused as error:
             if until := door.failures.count(client, now):
                 seconds = int((until - now).total_seconds()) + 1
                 raise Refusal(TOO_MANY_CALLS, retry_after=seconds) from None
