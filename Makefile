@@ -29,7 +29,7 @@ install: ## Install what tests and tools need from Debian (as root), and make .v
 demo: ## Bring up a forest, a portal and an agent on loopback; Ctrl-C ends them all
 	@scripts/install-system lab || true
 	@$(MAKE) --no-print-directory .venv/.base VENV_OPTION=--portal-suffices
-	@exec $(BIN)/python -m keyback.demo
+	@exec $(BIN)/python -m lab.demo
 
 test: install ## Install everything, lint, run all tests (the portal's on SQLite and PostgreSQL)
 	@scripts/run-tests
@@ -51,8 +51,8 @@ bench: install ## Measure against the directory's own speed
 	$(BIN)/python -m bench
 
 lock: venv ## Resolve the dependencies anew into requirements/*.lock
-	$(UV_COMPILE) --upgrade pyproject.toml --group build -o requirements/base.lock
-	$(UV_COMPILE) --upgrade pyproject.toml --group build --group dev -c requirements/base.lock -o requirements/dev.lock
+	$(UV_COMPILE) --upgrade pyproject.toml --group build --group demo -o requirements/base.lock
+	$(UV_COMPILE) --upgrade pyproject.toml --group build --group demo --group dev -c requirements/base.lock -o requirements/dev.lock
 
 vendor: ## Build the vendored front-end files from pinned npm packages (needs Node 20 and npm)
 	frontend/build

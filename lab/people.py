@@ -63,6 +63,10 @@ class Person:
     def display_name(self) -> str:
         return f"{self.given} {self.surname}"
 
+    def user_id(self, dns_domain: str) -> str:
+        """The user principal name in a forest with this DNS name."""
+        return f"{self.account}@{(dns_domain, *alternative_suffixes(dns_domain))[self.suffix]}"
+
     @property
     def mail_address(self) -> str:
         return f"{self.account}@example.test" if self.mail is None else self.mail

@@ -5,6 +5,7 @@ Everything goes through the commands that an administrator would type; nothing r
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -18,6 +19,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from lab.forest import Forest
+from lab.people import alternative_suffixes
 
 __all__ = ["AgentProcess", "PortalProcess", "Stack", "free_port", "wait_until"]
 
@@ -178,8 +180,8 @@ class Stack:
         self.config.write_text("\n".join(lines) + "\n", "utf-8")
         self.keyback("org", "create", self.organization, "--slug", self.slug, "--admin-mail", admin_mail)
         for forest in self.forests:
-            self.add_domain(forest.dns_domain)
-            self.add_domain(f"staff.{forest.dns_domain}")
+            for domain in (forest.dns_domain, *alternative_suffixes(forest.dns_domain)):
+                self.add_domain(domain)
 
     def add_domain(self, name: str) -> None:
         self.keyback("domain", "add", self.slug, name)
@@ -232,7 +234,7 @@ def agent_toml(portal: str, state: Path, forests: Sequence[Forest], sync_interva
             "",
             "[[forest]]",
             f'name = "{forest.dns_domain}"',
-            f'domains = ["{forest.dns_domain}", "staff.{forest.dns_domain}"]',
+            f"domains = {json.dumps([forest.dns_domain, *alternative_suffixes(forest.dns_domain)])}",
             f'servers = ["{forest.ldaps_url}"]',
             f'ca_file = "{forest.ca_file}"',
             f'bind_dn = "{forest.service_dn}"',
