@@ -19,16 +19,17 @@ class AuditSeal(models.Model):
     previous_head = models.BinaryField(max_length=32)
     head = models.BinaryField(max_length=32)
     signature = models.BinaryField(max_length=64)
+    exported_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "number"], name="one_seal_of_a_number")]
+        indexes = [models.Index(fields=["id"], condition=models.Q(exported_at__isnull=True), name="seal_to_export")]
 
 
 class AuditEntry(models.Model):
     """``activity``: a word of the closed vocabulary. Nothing personal stands here; see AuditPersonal.
 
-    ``position``: its place within its seal. ``personal_digest``: SHA-256 over the salted hashes of its
-    personal values."""
+    ``position``: its place within its seal. ``personal_hashes``: salted SHA-256 of each personal value."""
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     at = models.DateTimeField()
@@ -50,7 +51,7 @@ class AuditEntry(models.Model):
 
 
 class AuditPersonal(models.Model):
-    """A personal value that stands beside the chain: erase the row and the chain still verifies."""
+    """A personal value that stands beside the chain, encrypted: erase the row and the chain still verifies."""
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     entry = models.ForeignKey(AuditEntry, models.CASCADE, related_name="personal")

@@ -78,6 +78,7 @@ class Migration(migrations.Migration):
                 ("previous_head", models.BinaryField(max_length=32)),
                 ("head", models.BinaryField(max_length=32)),
                 ("signature", models.BinaryField(max_length=64)),
+                ("exported_at", models.DateTimeField(null=True)),
                 (
                     "organization",
                     models.ForeignKey(
@@ -97,6 +98,10 @@ class Migration(migrations.Migration):
                 related_name="sealed",
                 to="audit.auditseal",
             ),
+        ),
+        migrations.AddIndex(
+            model_name="auditseal",
+            index=models.Index(condition=models.Q(("exported_at__isnull", True)), fields=["id"], name="seal_to_export"),
         ),
         migrations.AddConstraint(
             model_name="auditseal",
