@@ -7,10 +7,11 @@ nothing of the portal. Errors are those of `keyback.directory.errors`.
 from __future__ import annotations
 
 from keyback.directory.accounts import Account, ReadBack, Versions, find_account, read_account, read_back
-from keyback.directory.connection import Connection, DirectoryServer, Pool, RootDse, connect
+from keyback.directory.connection import Connection, DirectoryServer, RootDse, connect
 from keyback.directory.people import PEOPLE, Anchor, DirectoryPerson, Domain, people, read_domain
 from keyback.directory.permissions import Right, missing_rights
 from keyback.directory.policies import Policies, minimum_age_ends
+from keyback.directory.pool import Pool
 from keyback.directory.protection import Guard, Reason, Refusal
 from keyback.directory.writes import BindAnswer, Verdict, expire, reset_password, unlock, verify_bind
 

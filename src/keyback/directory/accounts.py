@@ -7,7 +7,7 @@ of PROPERTY_META_DATA_VECTOR (version, count, then 48 bytes for each attribute),
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
@@ -124,7 +124,7 @@ class Account:
     token_group_sids: frozenset[str]
     versions: Versions
     resultant_pso: str | None
-    dacl: Dacl | None
+    dacl: Dacl | None = field(repr=False)
 
     @property
     def names(self) -> PersonNames:

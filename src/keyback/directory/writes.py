@@ -14,8 +14,9 @@ import ldap
 from ldap.controls import RequestControl
 
 from keyback.directory import errors
+from keyback.directory._link import DirectoryServer, hang_up, sign_in
 from keyback.directory.accounts import guid_dn
-from keyback.directory.connection import Connection, DirectoryServer, bind, hang_up, open_link
+from keyback.directory.connection import Connection
 
 __all__ = ["BindAnswer", "Verdict", "expire", "reset_password", "unlock", "verify_bind"]
 
@@ -81,13 +82,11 @@ def verify_bind(server: DirectoryServer, name: str, password: str) -> BindAnswer
     A wrong password counts against the account. For a while after a reset the old one still binds.
     Raises ValueError for an empty name or password, Unreachable, TlsFailure, and Unforeseen for unknown answers.
     """
-    link = open_link(server)
     try:
-        bind(link, server, name, password)
+        link = sign_in(server, name, password)
     except ldap.INVALID_CREDENTIALS as error:
         return _answer(error, server)
-    finally:
-        hang_up(link)
+    hang_up(link)
     return BindAnswer(Verdict.RIGHT, None)
 
 
