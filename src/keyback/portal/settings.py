@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "keyback.portal.messages",
     "keyback.portal.writeback",
     "keyback.portal.recovery",
+    "keyback.portal.humancheck",
     "keyback.portal",
 ]
 
@@ -66,9 +67,11 @@ DATABASES = {"default": _database(CONFIG.database)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MIDDLEWARE = [
+    "keyback.portal.middleware.TrackingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "keyback.portal.middleware.TrackingMiddleware",
+    "keyback.portal.middleware.NoStoreMiddleware",
+    "keyback.portal.middleware.ReadyMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -80,6 +83,8 @@ ROOT_URLCONF = "keyback.portal.urls"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # A way to prove who one is brings its own pages along.
+        "DIRS": sorted((_HERE / "methods").glob("*/templates")),
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -1,4 +1,5 @@
-"""One recovery, from the typed user ID to its end, and the challenges sent in it. Unknown people write the same rows."""
+"""One recovery, from the typed user ID to its end, and the challenges sent in it. Unknown people write the same
+rows."""
 
 from __future__ import annotations
 
@@ -14,11 +15,11 @@ __all__ = ["Challenge", "Recovery"]
 
 
 class Recovery(models.Model):
-    """``id`` is the tracking id, which the person sees as support code. ``person`` is null for an unknown user ID, and nothing
-    the browser sees before the first gate depends on it.
+    """``id`` is the tracking id, which the person sees as support code. ``person`` is null for an unknown user ID,
+    and nothing the browser sees before the first gate depends on it.
 
-    ``prepared``: what the password page was rendered with (request id, deadline, agents and their keys); a submission must
-    be for exactly this. ``request_id``: the writeback request that this recovery waits for, inspection or write.
+    ``prepared``: what the password page was rendered with (request id, deadline, agents and their keys); a submission
+    must be for exactly this. ``request_id``: the writeback request that this recovery waits for, inspection or write.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -26,7 +27,6 @@ class Recovery(models.Model):
     person = models.ForeignKey(Person, models.CASCADE, null=True, related_name="recoveries")
     state = models.CharField(max_length=10, default=State.PROVE)
     typed_hmac = models.BinaryField(max_length=32)
-    client_hmac = models.BinaryField(max_length=32)
     known_device = models.BooleanField(default=False)
     language = models.CharField(max_length=10, default="en")
     started_at = models.DateTimeField()
@@ -47,7 +47,8 @@ class Recovery(models.Model):
 
 
 class Challenge(models.Model):
-    """One code sent. ``code_hmac`` is under a key outside the database and bound to this row; 5 tries, on every endpoint together."""
+    """One code sent. ``code_hmac`` is under a key outside the database and bound to this row; 5 tries, on every
+    endpoint together."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")

@@ -1,0 +1,42 @@
+"""Ways to prove who one is. Each is a folder here with ``method.py`` (``METHOD``), ``urls.py`` and its templates;
+adding one edits no other file.
+
+The rules for all: nothing that a browser sees before the first gate may depend on whether the person exists; and a
+gate is opened only through :func:`keyback.portal.recovery.gates.open_gate`, with the name of the method that was
+proved.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+from typing import TYPE_CHECKING, Protocol
+
+from keyback.portal.people.models import Person
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise as StrPromise
+
+__all__ = ["Method", "installed"]
+
+
+class Method(Protocol):
+    """``name``: the folder's. ``start``: name of the URL that a POST begins it with. ``title`` and ``description`` are
+    translated when shown."""
+
+    name: str
+    start: str
+    title: StrPromise
+    description: StrPromise
+
+    def masks(self, person: Person) -> list[str]:
+        """What is on file for this person, half hidden. Empty: this person cannot use the method."""
+        ...
+
+
+@cache
+def installed() -> dict[str, Method]:
+    """Every method there is, by name."""
+    names = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
+    return {name: importlib.import_module(f"{__name__}.{name}.method").METHOD for name in names}

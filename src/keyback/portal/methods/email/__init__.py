@@ -1,0 +1,1 @@
+"""A code of eight digits, sent to a mailbox on file."""

@@ -1,0 +1,23 @@
+"""What the list of methods says about e-mail."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext_lazy as _
+
+from keyback.portal.people.contacts import mails_of, mask_mail
+from keyback.portal.people.models import Person
+
+__all__ = ["METHOD", "EmailMethod"]
+
+
+class EmailMethod:
+    name = "email"
+    start = "email_send"
+    title = _("Get a code by e-mail")
+    description = _("We send 8 digits to an e-mail address that your organization has on file for you.")
+
+    def masks(self, person: Person) -> list[str]:
+        return [mask_mail(address) for _datum, address in mails_of(person)]
+
+
+METHOD = EmailMethod()

@@ -1,0 +1,78 @@
+"""Sending a code, and typing it. What these pages say is the same whether anything is on file or not."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from keyback.flows import State
+from keyback.portal.limits.budgets import Blocked
+from keyback.portal.limits.clients import client_of
+from keyback.portal.methods.email import codes
+from keyback.portal.methods.email.method import METHOD
+from keyback.portal.people.policies import organization_methods
+from keyback.portal.recovery.browser import rise, step_token
+from keyback.portal.recovery.guard import posted, step, where
+from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.subjects import subject
+from keyback.portal.recovery.views.outcome import blocked_page
+
+__all__ = ["code", "send"]
+
+
+@step(State.PROVE, methods=("POST",))
+def send(request: HttpRequest, recovery: Recovery) -> HttpResponse:
+    posted(request, recovery, {})
+    if METHOD.name not in organization_methods(recovery.organization) or METHOD.name in recovery.gates_opened:
+        return redirect("recover_prove")
+    try:
+        codes.send(recovery, client_of(request, subject(recovery)), timezone.now())
+    except Blocked as blocked:
+        return blocked_page(request, recovery.organization, blocked, again="recover_prove")
+    return redirect("email_code")
+
+
+@step(State.PROVE)
+def code(request: HttpRequest, recovery: Recovery) -> HttpResponse:
+    challenge = codes.latest(recovery)
+    if challenge is None or challenge.used_at is not None:
+        return redirect("recover_prove")
+    if request.method == "GET":
+        return _page(request, recovery)
+    fields = posted(request, recovery, {"code": 40})
+    typed = "".join(c for c in fields["code"] if c not in " -–.")
+    if len(typed) != codes.DIGITS or not (typed.isascii() and typed.isdigit()):
+        return _page(request, recovery, error=_("The code has 8 digits. Enter all of them."))
+    try:
+        recovery = codes.try_code(recovery, typed, client_of(request, subject(recovery)), timezone.now())
+    except Blocked as blocked:
+        return blocked_page(request, recovery.organization, blocked, again="recover_prove")
+    except codes.CodeRefused as refused:
+        return _page(request, recovery, error=_refusal(refused.tries_left))
+    rise(request)
+    return redirect(where(recovery))
+
+
+def _refusal(tries_left: int) -> str:
+    if tries_left == 0:
+        return _("This code does not work any more. Have a new one sent.")
+    return ngettext(
+        "That is not the code. Look at the newest mail; you have %(count)d more try.",
+        "That is not the code. Look at the newest mail; you have %(count)d more tries.",
+        tries_left,
+    ) % {"count": tries_left}
+
+
+def _page(request: HttpRequest, recovery: Recovery, error: str = "") -> HttpResponse:
+    context = {
+        "organization": recovery.organization,
+        "error": ("code", error) if error else None,
+        "step_token": step_token(recovery),
+    }
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK
+    return render(request, "methods/email/code.html", context, status=status)

@@ -1,0 +1,66 @@
+"""What every answer of the people's door carries: a tracking id, and no leave to keep it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from uuid import UUID
+
+from django.http import HttpRequest, HttpResponse
+
+from keyback.portal.errors import not_ready
+from keyback.portal.organizations.lookup import NoOrganization
+
+__all__ = ["NoStoreMiddleware", "ReadyMiddleware", "TrackingMiddleware", "track", "tracking_id_of"]
+
+_KEY = "keyback.tracking_id"  # no header of a client can set it: theirs begin with HTTP_
+_Next = Callable[[HttpRequest], HttpResponse]
+
+
+def tracking_id_of(request: HttpRequest) -> UUID:
+    """The id of this operation: what the person sees as support code, and what stands in every log."""
+    tracking_id: UUID = request.META[_KEY]
+    return tracking_id
+
+
+def track(request: HttpRequest, tracking_id: UUID) -> None:
+    """From here on the request is part of a longer operation, whose id it takes."""
+    request.META[_KEY] = tracking_id
+
+
+class TrackingMiddleware:
+    """Outermost, so that an answer of any other middleware and every error page has its id too."""
+
+    def __init__(self, get_response: _Next) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        track(request, uuid.uuid4())
+        response = self._get_response(request)
+        response["Keyback-Tracking-Id"] = str(tracking_id_of(request))
+        return response
+
+
+class ReadyMiddleware:
+    """Before the first organization is made there is nothing to serve but one sentence that says so."""
+
+    def __init__(self, get_response: _Next) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self._get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return not_ready(request) if isinstance(exception, NoOrganization) else None
+
+
+class NoStoreMiddleware:
+    """Pages are about one person at one moment. A view that may be kept says so itself."""
+
+    def __init__(self, get_response: _Next) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self._get_response(request)
+        response.setdefault("Cache-Control", "no-store")
+        return response

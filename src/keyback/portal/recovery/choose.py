@@ -1,0 +1,143 @@
+"""Choosing the new password: what the page is prepared with, and the three ways in which a choice comes back.
+
+Sealed in the browser (the rule); typed into the page without JavaScript and sealed on receipt; or, for people whose
+password lives in the portal, kept as an Argon2id hash.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+
+from keyback.errors import KeybackError
+from keyback.flows import Event
+from keyback.passwords import DirectoryPolicy, Finding, PersonNames, check
+from keyback.portal.audit.words import Activity, Result
+from keyback.portal.limits.budgets import RESETS, spend
+from keyback.portal.limits.clients import Client
+from keyback.portal.people import cloud
+from keyback.portal.people.models import Person
+from keyback.portal.recovery import outcomes
+from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.moves import locked, move
+from keyback.portal.recovery.subjects import audit
+from keyback.portal.writeback.preparation import NoAgent, Preparation, prepare, submit
+from keyback.protocol.limits import DIRECTORY_TIMEOUT, QUEUE_LIFE, WRITE_LEASE
+from keyback.protocol.messages import Flags, Operation
+from keyback.protocol.sealing import Sealed, load_unseal_key, seal
+
+__all__ = ["NotPrepared", "policy_of", "prepared", "submit_cloud", "submit_plain", "submit_sealed"]
+
+# A password sent in the last second of the recovery still has the queue's life, and the directory its time.
+_BEYOND = timedelta(seconds=QUEUE_LIFE + DIRECTORY_TIMEOUT + WRITE_LEASE)
+
+
+class NotPrepared(KeybackError):
+    """The boxes are for another page than the one this recovery showed last."""
+
+    code = "not_prepared"
+
+
+def policy_of(recovery: Recovery) -> DirectoryPolicy:
+    """The rules that really apply to this person."""
+    if recovery.inspection is None:
+        return cloud.CLOUD_POLICY
+    return DirectoryPolicy.from_dict(recovery.inspection["policy"])
+
+
+def prepared(recovery: Recovery, now: datetime) -> Preparation | None:
+    """For whom to seal: the same for a page loaded twice, so that two tabs do not disown each other. None when no
+    agent can take a password any more; the recovery is then refused."""
+    if recovery.prepared is not None:
+        return Preparation.from_json(recovery.prepared)
+    with transaction.atomic():
+        recovery_now = locked(recovery)
+        try:
+            preparation = _prepare(recovery_now, now)
+        except NoAgent:
+            audit(recovery_now, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal="SSPR_0010")
+            move(recovery_now, Event.NOT_WRITABLE, refusal="SSPR_0010")
+            return None
+        recovery_now.prepared = preparation.to_json()
+        recovery_now.save(update_fields=["prepared"])
+    return preparation
+
+
+def _prepare(recovery: Recovery, now: datetime) -> Preparation:
+    if recovery.person is None or recovery.inspection is None:
+        raise ValueError("only an inspected account can be prepared for")
+    return prepare(
+        recovery.person,
+        Operation.RESET,
+        tracking_id=recovery.id,
+        deadline=recovery.ends_at + _BEYOND,
+        now=now,
+        flags=Flags(unlock=True),
+        password_version=recovery.inspection["password_version"],
+    )
+
+
+def submit_sealed(
+    recovery: Recovery, request_id: UUID, boxes: dict[UUID, bytes], client: Client, now: datetime
+) -> Recovery:
+    """Hands the boxes over. Raises Blocked, NotPrepared, BoxesRefused, AlreadyWaiting or IllegalMove."""
+    person = _person(recovery)
+    spend(recovery.organization_id, RESETS, str(person.id), client.key, now=now)
+    with transaction.atomic():
+        recovery = locked(recovery)
+        preparation = Preparation.from_json(recovery.prepared) if recovery.prepared else None
+        if preparation is None or preparation.envelope.request_id != request_id:
+            raise NotPrepared("the page is not the newest one")
+        recovery = move(recovery, Event.SUBMITTED, prepared=None, request_id=request_id, findings=[])
+        submit(preparation, boxes, person, now)
+        audit(recovery, Activity.RECOVERY_SUBMITTED, Result.SUCCESS, now, request=str(request_id))
+    return recovery
+
+
+def submit_plain(recovery: Recovery, password: str, client: Client, now: datetime) -> Recovery:
+    """Seals at once what was typed into the page without JavaScript, and forgets it. Rules that can be judged here
+    are, so that the person need not wait for them. Raises as :func:`submit_sealed`, and NoAgent."""
+    person = _person(recovery)
+    names = PersonNames(person.account_name, person.display_name)
+    if found := [_plain(finding) for finding in check(password, names, policy_of(recovery))]:
+        return _refuse(recovery, found, now)
+    preparation = prepared(recovery, now)
+    if preparation is None:
+        raise NoAgent("no agent can take a password any more")
+    boxes = {
+        target.agent_id: seal(Sealed(new=password), load_unseal_key(target.public), preparation.info(target))
+        for target in preparation.targets
+    }
+    return submit_sealed(recovery, preparation.envelope.request_id, boxes, client, now)
+
+
+def submit_cloud(recovery: Recovery, password: str, client: Client, now: datetime) -> Recovery:
+    """Keeps the password of a cloud person. Raises Blocked or IllegalMove."""
+    person = _person(recovery)
+    if found := [_plain(finding) for finding in cloud.findings(person, password)]:
+        return _refuse(recovery, found, now)
+    spend(recovery.organization_id, RESETS, str(person.id), client.key, now=now)
+    with transaction.atomic():
+        recovery = move(locked(recovery), Event.SUBMITTED, findings=[])
+        cloud.set_password(person, password, now)
+        audit(recovery, Activity.RECOVERY_SUBMITTED, Result.SUCCESS, now)
+        return outcomes.written(recovery, now)
+
+
+def _refuse(recovery: Recovery, findings: list[dict[str, Any]], now: datetime) -> Recovery:
+    """A rule was broken: the person chooses another password."""
+    with transaction.atomic():
+        return move(locked(recovery), Event.PASSWORD_REFUSED, findings=findings)
+
+
+def _plain(finding: Finding) -> dict[str, Any]:
+    return {"code": finding.code.value, "params": dict(finding.params)}
+
+
+def _person(recovery: Recovery) -> Person:
+    if recovery.person is None:
+        raise ValueError("an unknown person has no password to choose")
+    return recovery.person

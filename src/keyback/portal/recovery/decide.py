@@ -1,0 +1,60 @@
+"""What a person may do here: policy, methods on file, source, writeback health. Refusals are SSPR codes.
+
+What concerns the whole organization is told at once; what concerns one person is told once a gate is open, so that
+nobody learns from it who exists (unless the organization chose ``explain_to_person``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from keyback.portal.agents.models import Agent
+from keyback.portal.methods import installed
+from keyback.portal.organizations.models import Forest, Organization
+from keyback.portal.people.models import Person, Policy
+from keyback.portal.people.policies import organization_methods
+from keyback.protocol.limits import POLL_MAX
+
+__all__ = ["refusal_of_organization", "refusal_of_person"]
+
+_ALIVE = timedelta(seconds=2 * POLL_MAX + 20)
+"""An agent is heard at least once a poll; two missed ones and a bit mean that it is gone."""
+
+
+def refusal_of_organization(organization: Organization, now: datetime) -> str | None:
+    """SSPR_0009, _0011, _0010 or _0030 where they hold for everybody, else None.
+
+    Writeback counts only where every person's password is in a directory: with cloud people among them the refusal
+    would be about some.
+    """
+    if organization.reset_scope == Organization.ResetScope.NONE:
+        return "SSPR_0009"
+    if not organization_methods(organization):
+        return "SSPR_0011"
+    people = Person.objects.filter(organization=organization, enabled=True, removed_at=None)
+    if not Forest.objects.filter(organization=organization).exists():
+        return None
+    if people.filter(source=Person.Source.CLOUD).exists():
+        return None
+    return _health(Agent.objects.filter(organization=organization).values_list("state", "last_seen_at"), now)
+
+
+def refusal_of_person(person: Person, policy: Policy | None, now: datetime) -> str | None:
+    """SSPR_0011, _0014, _0010 or _0030 for this person, else None."""
+    if policy is None or not policy.reset:
+        return "SSPR_0011"
+    usable = [name for name in policy.methods if name in installed() and installed()[name].masks(person)]
+    if len(usable) < policy.gates:
+        return "SSPR_0014"
+    if person.source == Person.Source.CLOUD:
+        return None
+    agents = Agent.objects.filter(organization_id=person.organization_id, forests__forest=person.forest)
+    return _health(agents.values_list("state", "last_seen_at"), now)
+
+
+def _health(agents: Iterable[tuple[str, datetime | None]], now: datetime) -> str | None:
+    seen = [last for state, last in agents if state == Agent.State.CONFIRMED]
+    if not seen:
+        return "SSPR_0010"
+    return None if any(last is not None and now - last < _ALIVE for last in seen) else "SSPR_0030"

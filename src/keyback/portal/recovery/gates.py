@@ -1,0 +1,75 @@
+"""Gates: how many a person must open, what is counted while they try, and what happens when the last one opens."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+
+from keyback.flows import Event
+from keyback.portal.audit.words import Activity, Result
+from keyback.portal.limits.budgets import CODES_SENT, PROOF_FAILED, PROOF_FAILED_POOL, Blocked, clear, spend
+from keyback.portal.limits.clients import Client
+from keyback.portal.people.models import Person
+from keyback.portal.people.policies import policy_for
+from keyback.portal.recovery import inspection
+from keyback.portal.recovery.decide import refusal_of_person
+from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.moves import locked, move
+from keyback.portal.recovery.subjects import audit, subject, typed_key
+
+__all__ = ["clear_proof", "open_gate", "spend_proof"]
+
+
+def spend_proof(recovery: Recovery, method: str, client: Client, now: datetime) -> bool:
+    """Takes one try to prove. Raises Blocked for the text as typed; False when the person's own count is closed, which
+    must look like a wrong proof."""
+    _spend(recovery, typed_key(recovery), method, client, now)
+    try:
+        _spend(recovery, subject(recovery), method, client, now)
+    except Blocked:
+        return False
+    return True
+
+
+def _spend(recovery: Recovery, key: str, method: str, client: Client, now: datetime) -> None:
+    spend(recovery.organization_id, PROOF_FAILED, key, method, client.key, now=now)
+    if client.kind == "block":
+        spend(recovery.organization_id, PROOF_FAILED_POOL, key, method, now=now)
+
+
+def clear_proof(recovery: Recovery, method: str, client: Client) -> None:
+    """This client proved itself: its own counters of this person are forgotten, the strangers' pool is not."""
+    for key in (typed_key(recovery), subject(recovery)):
+        clear(recovery.organization_id, PROOF_FAILED, key, method, client.key)
+        clear(recovery.organization_id, CODES_SENT, key, method, client.key)
+
+
+def open_gate(recovery: Recovery, method: str, now: datetime) -> Recovery:
+    """Opens the gate that ``method`` leads through. Call inside the transaction that marks the proof as used.
+
+    The same method never counts twice. Raises IllegalMove where the recovery is past its gates, and PermissionError
+    where the policy does not allow the method.
+    """
+    with transaction.atomic():
+        recovery = locked(recovery)
+        person = recovery.person
+        policy = policy_for(recovery.organization, person)
+        if person is None or policy is None or method not in policy.methods:
+            raise PermissionError("this method opens nothing here")
+        opened = [*(gate for gate in recovery.gates_opened if gate != method), method]
+        audit(recovery, Activity.RECOVERY_GATE_OPENED, Result.SUCCESS, now, method=method)
+        refusal = refusal_of_person(person, policy, now)
+        if refusal is None and len(opened) < policy.gates:
+            return move(recovery, Event.GATE_OPENED, gates_opened=opened)
+        return _last_gate(recovery, person, opened, refusal, now)
+
+
+def _last_gate(recovery: Recovery, person: Person, opened: list[str], refusal: str | None, now: datetime) -> Recovery:
+    if refusal is None and person.source == Person.Source.CLOUD:
+        return move(recovery, Event.LAST_GATE_OPENED_CLOUD, gates_opened=opened)
+    recovery = move(recovery, Event.LAST_GATE_OPENED, gates_opened=opened)
+    if refusal is not None:
+        audit(recovery, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal=refusal)
+        return move(recovery, Event.NOT_WRITABLE, refusal=refusal)
+    return inspection.begin(recovery, now)

@@ -1,0 +1,86 @@
+"""The door of every step: the right recovery, in the right state, in time. Steps cannot be reordered, replayed or
+skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from keyback.flows import IllegalMove, State
+from keyback.portal.errors import only
+from keyback.portal.inputs import form_fields
+from keyback.portal.middleware import track
+from keyback.portal.people.models import Person
+from keyback.portal.recovery import browser
+from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.moves import keep_time
+
+__all__ = ["StepOver", "posted", "step", "where"]
+
+View = Callable[[HttpRequest, Recovery], HttpResponse]
+
+
+class StepOver(Exception):
+    """The form belongs to a step that this browser is not at."""
+
+
+def where(recovery: Recovery) -> str:
+    """The URL of the page that this recovery is at."""
+    names = {
+        State.PROVE: "recover_prove",
+        State.INSPECT: "recover_wait",
+        State.CHOOSE: "recover_password",
+        State.WRITE: "recover_wait",
+    }
+    name = names.get(State(recovery.state), "recover_outcome")
+    if name == "recover_password" and recovery.person and recovery.person.source == Person.Source.CLOUD:
+        name = "recover_password_plain"
+    return reverse(name)
+
+
+def posted(request: HttpRequest, recovery: Recovery, fields: dict[str, int]) -> dict[str, str]:
+    """The fields of a posted form of this step. Raises BadRequest or StepOver."""
+    found = form_fields(request, {**fields, "step": 64})
+    if not browser.step_token_fits(recovery, found["step"]):
+        raise StepOver
+    return found
+
+
+def step(*states: State, methods: tuple[str, ...] = ("GET", "POST")) -> Callable[[View], Callable[..., HttpResponse]]:
+    """The view is called with the browser's recovery, and only in one of ``states``. Elsewhere a GET is led to where
+    the recovery is, and a POST changes nothing and says so (409)."""
+
+    def wrap(view: View) -> Callable[..., HttpResponse]:
+        @only(*methods)
+        @wraps(view)
+        def inner(request: HttpRequest) -> HttpResponse:
+            recovery = browser.recovery_of(request)
+            if recovery is None:
+                return redirect("recover") if request.method != "POST" else _over(request, reverse("recover"))
+            track(request, recovery.id)
+            recovery = keep_time(recovery, timezone.now())
+            if recovery.state not in states:
+                here = where(recovery)
+                return redirect(here) if request.method != "POST" else _over(request, here)
+            try:
+                return view(request, recovery)
+            except (StepOver, IllegalMove):
+                return _over(request, where(recovery))
+
+        return inner
+
+    return wrap
+
+
+def _over(request: HttpRequest, next_url: str) -> HttpResponse:
+    if request.content_type == "application/json":
+        message = _("This step is over. Go on from where you are.")
+        return JsonResponse({"error": "step_over", "message": message, "next": next_url}, status=HTTPStatus.CONFLICT)
+    return render(request, "recovery/step_over.html", {"next": next_url}, status=HTTPStatus.CONFLICT)

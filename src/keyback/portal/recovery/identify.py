@@ -1,0 +1,85 @@
+"""The first step: a user ID becomes a recovery, or a refusal that holds for the whole organization."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest
+
+from keyback.errors import KeybackError
+from keyback.portal.audit.words import Activity, Result
+from keyback.portal.audit.writer import write
+from keyback.portal.limits.budgets import IDENTIFIED, RECOVERIES_STARTED, spend
+from keyback.portal.limits.clients import client_of
+from keyback.portal.middleware import tracking_id_of
+from keyback.portal.organizations.lookup import normalise_user_id, resolve
+from keyback.portal.organizations.models import Organization
+from keyback.portal.people.models import Person
+from keyback.portal.people.policies import policy_for
+from keyback.portal.recovery.decide import refusal_of_organization, refusal_of_person
+from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.subjects import audit
+
+__all__ = ["LIFE", "Refused", "start"]
+
+LIFE = timedelta(minutes=15)
+
+
+class Refused(KeybackError):
+    """``refusal``: an SSPR code, told before anything is proved."""
+
+    code = "refused"
+
+    def __init__(self, organization: Organization, refusal: str) -> None:
+        super().__init__(refusal)
+        self.organization = organization
+        self.refusal = refusal
+
+
+def start(request: HttpRequest, typed: str, language: str, now: datetime) -> Recovery:
+    """The same rows and queries for a known and an unknown user ID.
+
+    Raises ValueError (not a user ID), NoOrganization, Blocked (this client, or this text from this client) and Refused.
+    """
+    organization, person = resolve(typed)
+    user_id = normalise_user_id(typed)
+    typed_hmac: bytes = settings.KEYRING.code_hmac("typed user id", str(organization.id), user_id)
+    client = client_of(request, person.id if person else typed_hmac.hex())
+    spend(organization.id, RECOVERIES_STARTED, client.key, now=now)
+    spend(organization.id, IDENTIFIED, typed_hmac.hex(), client.key, now=now)
+    refusal = refusal_of_organization(organization, now)
+    if refusal is None and organization.explain_to_person:
+        refusal = _explained(organization, person, now)
+    if refusal is not None:
+        write(
+            organization.id,
+            Activity.RECOVERY_REFUSED,
+            result=Result.REFUSED,
+            actor="self",
+            now=now,
+            tracking_id=tracking_id_of(request),
+            details={"refusal": refusal},
+        )
+        raise Refused(organization, refusal)
+    with transaction.atomic():
+        recovery = Recovery.objects.create(
+            id=tracking_id_of(request),
+            organization=organization,
+            person=person,
+            typed_hmac=typed_hmac,
+            known_device=client.kind == "device",
+            language=language,
+            started_at=now,
+            ends_at=now + LIFE,
+        )
+        audit(recovery, Activity.RECOVERY_STARTED, Result.SUCCESS, now)
+    return recovery
+
+
+def _explained(organization: Organization, person: Person | None, now: datetime) -> str | None:
+    """Microsoft's behaviour, where the organization chose it: it reveals which accounts exist."""
+    if person is None:
+        return "SSPR_0014"
+    return refusal_of_person(person, policy_for(organization, person), now)

@@ -1,0 +1,44 @@
+"""The look at the account that an agent takes before anybody types a password."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from keyback.flows import Event
+from keyback.portal.audit.words import Activity, Result
+from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.moves import move
+from keyback.portal.recovery.subjects import audit
+from keyback.portal.writeback.preparation import AlreadyWaiting, NoAgent, prepare, submit_unsealed
+from keyback.protocol.limits import QUEUE_LIFE
+from keyback.protocol.messages import Operation
+
+__all__ = ["begin"]
+
+
+def begin(recovery: Recovery, now: datetime) -> Recovery:
+    """Asks an agent to look; for a locked recovery in INSPECT.
+
+    Where the person has an unfinished request (another browser, an earlier try) nothing is asked yet, and the waiting
+    page calls again.
+    """
+    person = recovery.person
+    if person is None:
+        raise ValueError("nobody to look at")
+    try:
+        preparation = prepare(
+            person,
+            Operation.INSPECT,
+            tracking_id=recovery.id,
+            deadline=now + timedelta(seconds=QUEUE_LIFE),
+            now=now,
+        )
+        request = submit_unsealed(preparation, person, now)
+    except NoAgent:
+        audit(recovery, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal="SSPR_0010")
+        return move(recovery, Event.NOT_WRITABLE, refusal="SSPR_0010")
+    except AlreadyWaiting:
+        return recovery
+    recovery.request_id = request.id
+    recovery.save(update_fields=["request_id"])
+    return recovery

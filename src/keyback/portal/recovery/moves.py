@@ -1,0 +1,47 @@
+"""Every change of a recovery's state passes here: the row is locked, and the flow's table has the last word."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from keyback.flows import Event, State, advance
+from keyback.portal.audit.words import Activity, Result
+from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.subjects import audit
+
+__all__ = ["keep_time", "locked", "move"]
+
+_TIMED = (State.PROVE, State.INSPECT, State.CHOOSE)
+
+
+def locked(recovery: Recovery) -> Recovery:
+    """The row as it is now, held until the transaction ends. Only inside a transaction."""
+    return (
+        Recovery.objects.select_for_update(of=("self",))
+        .select_related("organization", "person")
+        .get(id=recovery.id, organization_id=recovery.organization_id)
+    )
+
+
+def move(recovery: Recovery, event: Event, **changes: Any) -> Recovery:
+    """Advances a locked recovery and stores ``changes`` with it. Raises IllegalMove and stores nothing."""
+    recovery.state = advance(State(recovery.state), event)
+    for name, value in changes.items():
+        setattr(recovery, name, value)
+    recovery.save(update_fields=["state", *changes])
+    return recovery
+
+
+def keep_time(recovery: Recovery, now: datetime) -> Recovery:
+    """Ends a recovery whose 15 minutes are over. What was submitted before is still waited for."""
+    if now < recovery.ends_at or recovery.state not in _TIMED:
+        return recovery
+    with transaction.atomic():
+        recovery = locked(recovery)
+        if recovery.state not in _TIMED:
+            return recovery
+        audit(recovery, Activity.RECOVERY_ENDED, Result.FAILURE, now, how="time_over")
+        return move(recovery, Event.TIME_OVER, prepared=None)

@@ -1,0 +1,119 @@
+"""What a writeback request's outcome means for the recovery that waits for it. Runs inside the transaction that
+records it, so that the page and the request never tell different stories; a late outcome corrects both."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.dispatch import receiver
+
+from keyback.flows import Event, IllegalMove, State
+from keyback.portal.audit.words import Activity, Result
+from keyback.portal.messages.queue import MessageKind, enqueue
+from keyback.portal.people.contacts import mails_of
+from keyback.portal.recovery import inspection
+from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.moves import move
+from keyback.portal.recovery.subjects import audit, person_or_nobody
+from keyback.portal.writeback.models import WritebackRequest
+from keyback.portal.writeback.requests import outcome_recorded
+from keyback.protocol.outcomes import OutcomeCode, sspr_code
+
+__all__ = ["written"]
+
+TOO_YOUNG = "too_young"
+SUPERSEDED = "superseded"
+"""Refusals of our own, beside the SSPR codes."""
+
+
+@receiver(outcome_recorded, dispatch_uid="recovery")
+def on_outcome(sender: object, request: WritebackRequest, now: datetime, **kwargs: object) -> None:
+    recovery = (
+        Recovery.objects.select_for_update(of=("self",))
+        .select_related("organization", "person")
+        .filter(organization_id=request.organization_id, request_id=request.id)
+        .first()
+    )
+    if recovery is None:
+        return  # an administrator's, not a recovery's
+    try:
+        if request.operation == "inspect":
+            _inspected(recovery, request, now)
+        else:
+            _ended(recovery, request, now)
+    except IllegalMove:
+        # The recovery went on without it: its time was over. The request keeps the truth.
+        return
+
+
+def _inspected(recovery: Recovery, request: WritebackRequest, now: datetime) -> None:
+    found = (request.outcome or {}).get("inspection")
+    if request.outcome_code == OutcomeCode.DONE and found is not None:
+        possible_from = found.get("possible_from")
+        if possible_from is None or datetime.fromisoformat(possible_from) <= now:
+            move(recovery, Event.WRITABLE, inspection=found)
+            audit(recovery, Activity.RECOVERY_INSPECTED, Result.SUCCESS, now)
+            return
+        move(recovery, Event.NOT_WRITABLE, refusal=TOO_YOUNG, inspection=found)
+    else:
+        move(recovery, Event.NOT_WRITABLE, refusal=_refusal(request), findings=_findings(request))
+    audit(recovery, Activity.RECOVERY_INSPECTED, Result.REFUSED, now, refusal=recovery.refusal)
+
+
+def _ended(recovery: Recovery, request: WritebackRequest, now: datetime) -> None:
+    late = recovery.state in (State.REFUSED, State.UNSURE)
+    code = request.outcome_code
+    if code == OutcomeCode.DONE:
+        written(recovery, now)
+    elif code in (OutcomeCode.POLICY, OutcomeCode.BANNED) and _refusal(request) != TOO_YOUNG:
+        move(recovery, Event.PASSWORD_REFUSED, findings=_findings(request) or [{"code": "filter", "params": {}}])
+        audit(recovery, Activity.PASSWORD_RESET, Result.REFUSED, now, outcome=code)
+    elif code == OutcomeCode.STALE:
+        inspection.begin(move(recovery, Event.STALE, request_id=None), now)
+    elif code == OutcomeCode.UNKNOWN:
+        move(recovery, Event.WRITE_UNKNOWN, refusal=_refusal(request))
+        audit(recovery, Activity.PASSWORD_RESET, Result.UNKNOWN, now, outcome=code)
+    else:
+        move(recovery, Event.WRITE_REFUSED, refusal=_refusal(request), findings=_findings(request))
+        audit(recovery, Activity.PASSWORD_RESET, Result.FAILURE, now, outcome=code or "expired")
+    if late:
+        audit(recovery, Activity.WRITEBACK_CORRECTED, Result.SUCCESS, now, outcome=code)
+
+
+def written(recovery: Recovery, now: datetime) -> Recovery:
+    """The new password stands. For a locked recovery, in the transaction that made it so."""
+    late = recovery.state in (State.UNSURE, State.REFUSED)
+    recovery = move(recovery, Event.WRITTEN, refusal="")
+    audit(recovery, Activity.PASSWORD_RESET, Result.SUCCESS, now)
+    for _datum, address in mails_of(person_or_nobody(recovery)):
+        enqueue(
+            recovery.organization,
+            kind=MessageKind.WRITEBACK_UNSURE_RESOLVED if late else MessageKind.PASSWORD_CHANGED,
+            to=address,
+            language=recovery.language,
+            context=_mail_context(recovery, now, late=late),
+            now=now,
+            tracking_id=recovery.id,
+            expires_in=timedelta(days=1),
+        )
+    return recovery
+
+
+def _mail_context(recovery: Recovery, now: datetime, *, late: bool) -> dict[str, str]:
+    context = {"tracking_id": str(recovery.id), "when": now.strftime("%Y-%m-%d %H:%M UTC")}
+    return {**context, "written": "yes"} if late else context
+
+
+def _refusal(request: WritebackRequest) -> str:
+    if not request.outcome_code:
+        return "SSPR_0030"  # expired: nobody took it in time
+    code = OutcomeCode(request.outcome_code)
+    if code is OutcomeCode.SUPERSEDED:
+        return SUPERSEDED
+    found = {finding["code"] for finding in _findings(request)}
+    return TOO_YOUNG if TOO_YOUNG in found else sspr_code(code) or "SSPR_0029"
+
+
+def _findings(request: WritebackRequest) -> list[dict[str, Any]]:
+    return list((request.outcome or {}).get("findings", []))

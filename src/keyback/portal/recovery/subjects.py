@@ -1,0 +1,40 @@
+"""Who a recovery is about, in the forms that limits, methods and audit need. Unknown people have one too."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from keyback.portal.audit.words import Activity, Result
+from keyback.portal.audit.writer import write
+from keyback.portal.people.models import Person
+from keyback.portal.recovery.models import Recovery
+
+__all__ = ["audit", "person_or_nobody", "subject", "typed_key"]
+
+
+def typed_key(recovery: Recovery) -> str:
+    """The keyed hash of the user ID as typed: what limits count before anybody is known."""
+    return bytes(recovery.typed_hmac).hex()
+
+
+def subject(recovery: Recovery) -> str:
+    """The person's id. For unknown people a text of their own, so that the same counters are written."""
+    return f"nobody:{typed_key(recovery)}" if recovery.person_id is None else str(recovery.person_id)
+
+
+def person_or_nobody(recovery: Recovery) -> Person:
+    """The person, or one who is in no table: whatever is looked up for them is looked up, and not found."""
+    return recovery.person or Person(id=recovery.id, organization_id=recovery.organization_id)
+
+
+def audit(recovery: Recovery, activity: Activity, result: Result, now: datetime, **details: str | int | None) -> None:
+    write(
+        recovery.organization_id,
+        activity,
+        result=result,
+        actor="self",
+        now=now,
+        tracking_id=recovery.id,
+        details=details,
+        personal={"subject": subject(recovery)},
+    )

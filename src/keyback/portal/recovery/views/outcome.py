@@ -1,0 +1,60 @@
+"""How it ended: done, refused and by what, not sure, or too late. Also refusals before anything was proved."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+
+from keyback.flows import State
+from keyback.flows.recovery import ENDED
+from keyback.portal.limits.budgets import Blocked
+from keyback.portal.limits.clients import remember_device
+from keyback.portal.organizations.models import Organization
+from keyback.portal.people.models import Person
+from keyback.portal.recovery.guard import step
+from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.wording import Refusal, blocked_text, refusal_of, too_young_from
+
+__all__ = ["blocked_page", "blocked_text", "outcome", "refusal_page"]
+
+_TEMPLATES = {State.DONE: "done", State.UNSURE: "unsure", State.EXPIRED: "expired"}
+
+
+@step(*ENDED, methods=("GET",))
+def outcome(request: HttpRequest, recovery: Recovery) -> HttpResponse:
+    state = State(recovery.state)
+    if state is State.REFUSED:
+        return refusal_page(request, recovery.organization, recovery.refusal, recovery)
+    context = {
+        "organization": recovery.organization,
+        "cloud": recovery.person is not None and recovery.person.source == Person.Source.CLOUD,
+    }
+    response = render(request, f"recovery/{_TEMPLATES[state]}.html", context)
+    if state is State.DONE and recovery.person_id is not None:
+        remember_device(request, response, recovery.person_id, timezone.now())
+    return response
+
+
+def refusal_page(
+    request: HttpRequest, organization: Organization, code: str, recovery: Recovery | None = None
+) -> HttpResponse:
+    refusal: Refusal = refusal_of(code)
+    context = {
+        "organization": organization,
+        "refusal": refusal,
+        "possible_from": too_young_from(recovery) if recovery else None,
+    }
+    return render(request, "recovery/refused.html", context)
+
+
+def blocked_page(
+    request: HttpRequest, organization: Organization, blocked: Blocked, again: str = "recover"
+) -> HttpResponse:
+    """429. ``again``: the URL name of the page from which another way may be tried."""
+    context = {"organization": organization, "until": blocked.until, "again": again}
+    response = render(request, "recovery/blocked.html", context, status=HTTPStatus.TOO_MANY_REQUESTS)
+    response["Retry-After"] = str(max(1, int((blocked.until - timezone.now()).total_seconds())))
+    return response

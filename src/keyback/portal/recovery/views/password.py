@@ -1,0 +1,179 @@
+"""What should your new password be? Sealed in the browser; or, at a URL of its own, typed without JavaScript."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import BadRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.debug import sensitive_post_parameters
+
+from keyback.flows import State
+from keyback.passwords import utf16_units
+from keyback.passwords.complexity import display_name_tokens
+from keyback.portal.inputs import json_object
+from keyback.portal.limits.budgets import Blocked
+from keyback.portal.limits.clients import Client, client_of
+from keyback.portal.people.models import Person
+from keyback.portal.recovery import browser, choose
+from keyback.portal.recovery.guard import StepOver, posted, step, where
+from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.subjects import person_or_nobody, subject
+from keyback.portal.recovery.views.outcome import blocked_page, blocked_text
+from keyback.portal.recovery.wording import sentences
+from keyback.portal.writeback.preparation import AlreadyWaiting, BoxesRefused, NoAgent
+from keyback.protocol.encoding import b64decode
+from keyback.protocol.errors import Malformed
+from keyback.protocol.limits import MAX_PASSWORD_UTF16, PLAINTEXT_BYTES
+
+__all__ = ["password", "plain"]
+
+
+@step(State.CHOOSE)
+def password(request: HttpRequest, recovery: Recovery) -> HttpResponse:
+    if _is_cloud(recovery):
+        if request.method == "POST":
+            raise StepOver
+        return redirect("recover_password_plain")
+    if request.method == "POST":
+        return _sealed(request, recovery)
+    preparation = choose.prepared(recovery, timezone.now())
+    if preparation is None:
+        return redirect("recover_outcome")
+    context = _context(recovery)
+    context["sealing"] = {
+        "request_id": str(preparation.envelope.request_id),
+        "deadline": preparation.envelope.deadline,
+        "targets": preparation.for_page(),
+        "plaintext_bytes": PLAINTEXT_BYTES,
+        "longest": MAX_PASSWORD_UTF16,
+        "submit": reverse("recover_password"),
+        "step": context["step_token"],
+    }
+    return render(request, "recovery/password.html", context)
+
+
+def _sealed(request: HttpRequest, recovery: Recovery) -> HttpResponse:
+    request_id, boxes = _boxes(request, recovery)
+    try:
+        recovery = choose.submit_sealed(recovery, request_id, boxes, _client(request, recovery), timezone.now())
+    except BoxesRefused:
+        raise BadRequest("the boxes do not fit") from None
+    except choose.NotPrepared:
+        raise StepOver from None
+    except Blocked as blocked:
+        return _problem("blocked", blocked_text(blocked), HTTPStatus.TOO_MANY_REQUESTS)
+    except AlreadyWaiting:
+        return _problem("already_waiting", _busy(), HTTPStatus.CONFLICT)
+    return JsonResponse({"next": where(recovery)})
+
+
+def _boxes(request: HttpRequest, recovery: Recovery) -> tuple[UUID, dict[UUID, bytes]]:
+    """Raises BadRequest for anything but ``{"step", "request_id", "boxes": {agent: box}}``: a password in clear most of
+    all."""
+    found = json_object(request, {"step", "request_id", "boxes"})
+    if not isinstance(found["step"], str) or not isinstance(found["boxes"], dict):
+        raise BadRequest("wrong types")
+    if not browser.step_token_fits(recovery, found["step"]):
+        raise StepOver
+    try:
+        return UUID(found["request_id"]), {UUID(agent): b64decode(box) for agent, box in found["boxes"].items()}
+    except (ValueError, TypeError, AttributeError, Malformed):
+        raise BadRequest("malformed boxes") from None
+
+
+@sensitive_post_parameters()
+@step(State.CHOOSE)
+def plain(request: HttpRequest, recovery: Recovery) -> HttpResponse:
+    if not (_is_cloud(recovery) or recovery.organization.allow_plain_page):
+        if request.method == "POST":
+            raise BadRequest("this organization takes sealed passwords only")
+        return render(request, "recovery/needs_javascript.html", _context(recovery), status=HTTPStatus.FORBIDDEN)
+    if request.method == "GET":
+        return _plain_page(request, recovery)
+    fields = posted(request, recovery, {"new_password": 1024, "new_password_again": 1024})
+    new = fields["new_password"]
+    if error := _mistyped(new, fields["new_password_again"]):
+        return _plain_page(request, recovery, error=error)
+    submit = choose.submit_cloud if _is_cloud(recovery) else choose.submit_plain
+    return _submitted_plain(request, recovery, new, submit)
+
+
+def _submitted_plain(
+    request: HttpRequest, recovery: Recovery, new: str, submit: Callable[..., Recovery]
+) -> HttpResponse:
+    try:
+        recovery = submit(recovery, new, _client(request, recovery), timezone.now())
+    except Blocked as blocked:
+        return blocked_page(request, recovery.organization, blocked)
+    except NoAgent:
+        return redirect("recover_outcome")
+    except choose.NotPrepared:
+        raise StepOver from None
+    except AlreadyWaiting:
+        return _plain_page(request, recovery, error=("new-password", _busy()))
+    if recovery.state == State.CHOOSE:
+        return _plain_page(request, recovery, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    return redirect(where(recovery))
+
+
+def _mistyped(new: str, again: str) -> tuple[str, str] | None:
+    if not new:
+        return "new-password", _("Enter a new password.")
+    if utf16_units(new) > MAX_PASSWORD_UTF16:
+        return "new-password", _("Use at most %(count)d characters.") % {"count": MAX_PASSWORD_UTF16}
+    if new != again:
+        return "new-password-again", _("The two passwords are not the same. Type them once more.")
+    return None
+
+
+def _plain_page(
+    request: HttpRequest, recovery: Recovery, error: tuple[str, str] | None = None, status: HTTPStatus | None = None
+) -> HttpResponse:
+    context = _context(recovery)
+    if error:
+        context["errors"] = [error]
+    fallback = HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK
+    return render(request, "recovery/password_plain.html", context, status=status or fallback)
+
+
+def _context(recovery: Recovery) -> dict[str, Any]:
+    person = person_or_nobody(recovery)
+    policy = choose.policy_of(recovery)
+    return {
+        "organization": recovery.organization,
+        "person": person,
+        "policy": policy,
+        "errors": [("new-password", sentence) for sentence in sentences(recovery.findings)],
+        "rules": {
+            "min_length": policy.min_length,
+            "complexity": policy.complexity,
+            "account_name": person.account_name,
+            "name_tokens": list(display_name_tokens(person.display_name)),
+        },
+        "step_token": browser.step_token(recovery),
+        "plain_allowed": _is_cloud(recovery) or recovery.organization.allow_plain_page,
+    }
+
+
+def _is_cloud(recovery: Recovery) -> bool:
+    return recovery.person is not None and recovery.person.source == Person.Source.CLOUD
+
+
+def _client(request: HttpRequest, recovery: Recovery) -> Client:
+    return client_of(request, subject(recovery))
+
+
+def _busy() -> str:
+    return _("Something else is being done with your account at this moment. Try again in a minute.")
+
+
+def _problem(code: str, message: str, status: HTTPStatus) -> HttpResponse:
+    return JsonResponse({"error": code, "message": message}, status=status)

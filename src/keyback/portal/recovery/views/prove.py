@@ -1,0 +1,39 @@
+"""How do you want to prove it is you? Before the first gate everybody sees every method that the organization
+allows."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from keyback.flows import State
+from keyback.portal.methods import installed
+from keyback.portal.people.policies import organization_methods
+from keyback.portal.recovery.browser import step_token
+from keyback.portal.recovery.guard import step
+from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.subjects import person_or_nobody
+
+__all__ = ["prove"]
+
+
+@step(State.PROVE, methods=("GET",))
+def prove(request: HttpRequest, recovery: Recovery) -> HttpResponse:
+    offered = [
+        {"method": installed()[name], "masks": _masks(recovery, name)}
+        for name in organization_methods(recovery.organization)
+        if name in installed() and name not in recovery.gates_opened
+    ]
+    context = {
+        "organization": recovery.organization,
+        "offered": offered,
+        "second": bool(recovery.gates_opened),
+        "step_token": step_token(recovery),
+    }
+    return render(request, "recovery/prove.html", context)
+
+
+def _masks(recovery: Recovery, name: str) -> list[str]:
+    """Only for a browser that helped this person back in before, after a gate, or where the organization explains."""
+    open_to_see = recovery.known_device or recovery.gates_opened or recovery.organization.explain_to_person
+    return installed()[name].masks(person_or_nobody(recovery)) if open_to_see else []

@@ -1,0 +1,166 @@
+"""The sentences for findings and refusals. Codes come from the passwords library, the agent and the SSPR table; the
+words are the portal's, so that they can be translated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from keyback.portal.limits.budgets import Blocked
+from keyback.portal.recovery.models import Recovery
+
+__all__ = ["Refusal", "blocked_text", "refusal_of", "sentences", "too_young_from"]
+
+_FINDINGS = {
+    "too_short": gettext_lazy("Use at least %(minimum)s characters."),
+    "too_long": gettext_lazy("Use at most %(maximum)s characters."),
+    "characters": gettext_lazy("Leave out the characters that cannot be typed at a keyboard."),
+    "classes": gettext_lazy(
+        "Mix at least %(required)s of these: capital letters, small letters, digits, symbols, letters of "
+        "scripts without "
+        "capitals."
+    ),
+    "account_name": gettext_lazy("Leave out your account name."),
+    "display_name": gettext_lazy("Leave out the parts of your name."),
+    "banned": gettext_lazy("This password is too easy to guess. Choose another one."),
+    "name": gettext_lazy("Leave out names that belong to you or your organization."),
+    "breached": gettext_lazy("This password has appeared in a data breach. Choose another one."),
+    "too_young": gettext_lazy("Your password was changed too recently to be changed again."),
+    "used_before": gettext_lazy("You have used this password before. Choose another one."),
+    "complexity": gettext_lazy("This password is not varied enough, or contains a part of your name."),
+    "filter": gettext_lazy("Your organization does not allow this password. Choose another one."),
+    "used_before_or_filter": gettext_lazy(
+        "You have used this password before, or your organization does not allow it. Choose another one."
+    ),
+}
+
+
+def sentences(findings: Iterable[dict[str, Any]]) -> list[str]:
+    """One sentence for each broken rule, in the language of the page."""
+    found = []
+    for finding in findings:
+        template = _FINDINGS.get(finding["code"], _FINDINGS["filter"])
+        try:
+            found.append(str(template) % finding.get("params", {}))
+        except (KeyError, TypeError, ValueError):
+            found.append(str(_FINDINGS["filter"]))
+    return list(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """``code``: what the administrator looks up; empty where there is nothing to look up. ``again``: trying later
+    helps."""
+
+    code: str
+    title: Any
+    text: Any
+    again: bool = False
+
+
+_NOT_ENABLED = gettext_lazy("Your account is not enabled for password reset")
+_ADMINISTRATOR = gettext_lazy("Please contact your administrator")
+_LATER = gettext_lazy("This is not possible at the moment")
+
+_REFUSALS = {
+    "SSPR_0009": Refusal(
+        "SSPR_0009",
+        _NOT_ENABLED,
+        gettext_lazy(
+            "Your organization has switched off resetting passwords here. Your administrator can reset it for you."
+        ),
+    ),
+    "SSPR_0010": Refusal(
+        "SSPR_0010",
+        _ADMINISTRATOR,
+        gettext_lazy(
+            "Your password lives in your organization's own directory, and this site cannot write to it yet. Your "
+            "administrator can reset it for you."
+        ),
+    ),
+    "SSPR_0011": Refusal(
+        "SSPR_0011",
+        _NOT_ENABLED,
+        gettext_lazy(
+            "Your organization has not said how people prove who they are here. Your administrator can help you."
+        ),
+    ),
+    "SSPR_0014": Refusal(
+        "SSPR_0014",
+        gettext_lazy("We couldn't verify your account"),
+        gettext_lazy(
+            "There is not enough on file to prove that it is you. Your administrator can reset your password; "
+            "after that, "
+            "register how you can be reached."
+        ),
+    ),
+    "SSPR_0029": Refusal(
+        "SSPR_0029",
+        _ADMINISTRATOR,
+        gettext_lazy(
+            "Your password could not be reset, because something has to be put right in your organization first. Your "
+            "password is still the old one. Tell your administrator the support code below."
+        ),
+    ),
+    "SSPR_0030": Refusal(
+        "SSPR_0030",
+        _LATER,
+        gettext_lazy(
+            "Your organization's directory cannot be reached. Your password is still the old one. Try again "
+            "later; if it "
+            "lasts, contact your administrator."
+        ),
+        again=True,
+    ),
+    "too_young": Refusal(
+        "OnPremisesPolicyViolation",
+        gettext_lazy("Your password was changed too recently"),
+        gettext_lazy(
+            "Your organization's rules ask you to keep a password for some time. Your password is still the one "
+            "that was "
+            "set last."
+        ),
+        again=True,
+    ),
+    "superseded": Refusal(
+        "SSPR_0029",
+        gettext_lazy("Somebody else changed your password at the same time"),
+        gettext_lazy(
+            "Your directory holds a password that was set elsewhere a moment ago, not the one that you chose "
+            "here. If that "
+            "was not you or your administrator, contact your administrator at once."
+        ),
+        again=True,
+    ),
+}
+
+
+def refusal_of(code: str) -> Refusal:
+    """The words for a refusal. An unknown code is what only an administrator can look into."""
+    return _REFUSALS.get(code, _REFUSALS["SSPR_0029"])
+
+
+def too_young_from(recovery: Recovery) -> datetime | None:
+    """From when a new password is possible, where the agent said so."""
+    told = [finding.get("params", {}).get("possible_from") for finding in recovery.findings]
+    told.append((recovery.inspection or {}).get("possible_from"))
+    if recovery.refusal != "too_young":
+        return None
+    for text in told:
+        if isinstance(text, str):
+            moment = datetime.fromisoformat(text)
+            return moment if moment.tzinfo else moment.replace(tzinfo=timezone.get_default_timezone())
+    return None
+
+
+def blocked_text(blocked: Blocked) -> str:
+    """For answers that are no page. The page shows the time in the person's own zone."""
+    until = date_format(blocked.until, "DATETIME_FORMAT")
+    return _("There were too many tries from here. Try again after %(until)s UTC.") % {"until": until}

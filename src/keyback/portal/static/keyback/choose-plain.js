@@ -1,0 +1,3 @@
+import { watch } from "./password-rules.js";
+
+watch(document.getElementById("new-password"), document.getElementById("choose-plain"));

@@ -1,0 +1,20 @@
+"""The addresses of the people's door. Each method brings its own under /recover/<method>/."""
+
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from keyback.portal import contact, style
+from keyback.portal.methods import installed
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="recover"), name="home"),
+    path("recover/", include("keyback.portal.recovery.urls")),
+    *(path(f"recover/{name}/", include(f"keyback.portal.methods.{name}.urls")) for name in installed()),
+    path("contact", contact.contact, name="contact"),
+    path("organization/<slug:slug>.css", style.stylesheet, name="organization_style"),
+]
+
+handler400 = "keyback.portal.errors.bad_request"
+handler403 = "keyback.portal.errors.forbidden"
+handler404 = "keyback.portal.errors.not_found"
+handler500 = "keyback.portal.errors.server_error"
