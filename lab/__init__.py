@@ -9,6 +9,7 @@
 """
 
 from lab._lifecycle import down, freeze, kill, restart, thaw, up
+from lab._replica import replica, replication
 from lab.errors import LabError
 from lab.forest import Controller, Forest, describe, describe_all
 
@@ -21,6 +22,8 @@ __all__ = [
     "down",
     "freeze",
     "kill",
+    "replica",
+    "replication",
     "restart",
     "thaw",
     "up",

@@ -45,6 +45,8 @@ _SMB_CONF = """\
 	vfs objects = dfs_samba4 acl_xattr xattr_tdb
 	# /bin/sh, since the run directory may be mounted noexec
 	check password script = {filter}
+	# seconds; else a change made while replication was paused waits up to five minutes after it resumes
+	dreplsrv:periodic_interval = 5
 
 [sysvol]
 	path = /forest/state/sysvol
@@ -99,12 +101,22 @@ def configure(forest: Forest, controller: Controller) -> None:
     (data / "etc/smb.conf").write_text(smb_conf)
     (data / "etc/krb5.conf").write_text(krb5_conf(forest))
     hosts = [f"{each.ip} {each.name}.{forest.dns_domain} {each.name}" for each in forest.controllers]
-    extra = data / "etc/hosts.replication"
-    hosts += extra.read_text().splitlines() if extra.exists() else []
+    hosts += [
+        f"{each.ip} {each.replication_id}._msdcs.{forest.dns_domain}"
+        for each in forest.controllers
+        if each.replication_id
+    ]
     (data / "etc/hosts").write_text("\n".join(["127.0.0.1 localhost", *hosts, ""]))
     authority = Authority(forest.directory / "ca.pem", forest.directory / "ca.key")
     authority.issue(data / "etc", f"{controller.name}.{forest.dns_domain}", controller.ip, datetime.now(UTC))
     (data / "etc/ca.pem").write_bytes(authority.certificate.read_bytes())
+
+
+def write_krb5_conf(forest: Forest) -> None:
+    """Write krb5.conf for clients on the host: one with all controllers, and one for each."""
+    forest.krb5_conf.write_text(krb5_conf(forest))
+    for each in forest.controllers:
+        forest.krb5_conf_of(each.name).write_text(krb5_conf(replace(forest, controllers=(each,))))
 
 
 def krb5_conf(forest: Forest) -> str:

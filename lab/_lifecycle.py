@@ -30,16 +30,14 @@ def up(name: str = DEFAULT_NAME, *, ip: str | None = None, flavour: Flavour = "t
         if (run_dir() / name / "forest.json").exists():
             return _start_all(describe(name), ip, flavour)
         ensure_root(flavour)
-        address = ip or _free_address(name)
-        if not address.startswith("127."):
-            raise BadNameError(f"{address} is not on loopback, where the lab must stay")
+        address = free_address(ip or (_DEFAULT_IP if name == DEFAULT_NAME else None))
         template = ensure_template(name, flavour, address)
         forest = Forest(name, flavour, run_dir() / name, (Controller("dc1", address),))
         shutil.rmtree(forest.directory, ignore_errors=True)
         # cp keeps the holes of Samba's databases, and shares blocks where the file system can.
         copy = ["cp", "--archive", "--reflink=auto", "--sparse=always", str(template), str(forest.directory)]
         subprocess.run(copy, check=True)
-        forest.krb5_conf.write_text(_controller.krb5_conf(forest))
+        _controller.write_krb5_conf(forest)
         _controller.configure(forest, forest.controllers[0])
         forest = replace(forest, controllers=(_controller.start(forest, forest.controllers[0]),))
         forest.save()
@@ -106,10 +104,14 @@ def _replace(forest: Forest, controller: Controller) -> Forest:
     return changed
 
 
-def _free_address(name: str) -> str:
+def free_address(wanted: str | None = None) -> str:
+    """``wanted``, which must be on loopback, or the next address that no forest has and nothing listens on."""
+    if wanted is not None:
+        if not wanted.startswith("127."):
+            raise BadNameError(f"{wanted} is not on loopback, where the lab must stay")
+        _controller.check_address(wanted)
+        return wanted
     taken = {controller.ip for forest in describe_all() for controller in forest.controllers}
-    if name == DEFAULT_NAME and _DEFAULT_IP not in taken:
-        return _DEFAULT_IP
     for last in range(3, 255):
         address = f"127.0.0.{last}"
         if address not in taken:

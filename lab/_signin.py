@@ -26,10 +26,13 @@ class SignIn(Enum):
     UNKNOWN = "not found in Kerberos database"
 
 
-def kinit(forest: Forest, user: str, password: str) -> SignIn:
-    """Sign in with Kerberos, as a workstation does; ``user`` is an account name or any UPN. No ticket is kept."""
+def kinit(forest: Forest, user: str, password: str, controller: str | None = None) -> SignIn:
+    """Sign in with Kerberos, as a workstation does; ``user`` is an account name or any UPN. No ticket is kept.
+
+    With ``controller``, only that one is asked.
+    """
     environment = os.environ | {
-        "KRB5_CONFIG": str(forest.krb5_conf),
+        "KRB5_CONFIG": str(forest.krb5_conf_of(controller) if controller else forest.krb5_conf),
         "KRB5CCNAME": "MEMORY:",
         "LC_ALL": "C.UTF-8",
     }

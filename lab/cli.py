@@ -114,6 +114,22 @@ def thaw(name: str, controller: str | None) -> None:
 
 @group.command()
 @_ONE
+@click.option("--ip", help="Loopback address of the second controller; by default the next free one.")
+def replica(name: str, ip: str | None) -> None:
+    """Add a second controller, dc2, to NAME."""
+    _show(lab.replica(name, ip=ip))
+
+
+@group.command()
+@_ONE
+@click.argument("action", type=click.Choice(["pause", "resume"]))
+def replication(name: str, action: str) -> None:
+    """Pause or resume replication from dc1 to dc2."""
+    lab.replication(name, paused=action == "pause")
+
+
+@group.command()
+@_ONE
 @click.option("--pso", metavar="NAME", help='A fine-grained policy, as "Finance passwords"; else the domain\'s own.')
 @click.option("--min-age", type=_DURATION)
 @click.option("--max-age", type=_DURATION, help="0 for passwords that never expire.")

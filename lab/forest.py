@@ -19,12 +19,16 @@ _STATE = "forest.json"
 
 @dataclass(frozen=True, slots=True)
 class Controller:
-    """One domain controller. ``keeper`` and ``first`` are None while it is killed."""
+    """One domain controller. ``keeper`` and ``first`` are None while it is killed.
+
+    ``replication_id`` is the objectGUID of its NTDS Settings, by which its partners find it; empty while it has none.
+    """
 
     name: str
     ip: str
     keeper: Started | None = None
     first: Started | None = None
+    replication_id: str = ""
 
     @property
     def running(self) -> bool:
@@ -102,6 +106,10 @@ class Forest:
     def krb5_conf(self) -> Path:
         """For the host's Kerberos clients: ``KRB5_CONFIG=… kinit ada``."""
         return self.directory / "krb5.conf"
+
+    def krb5_conf_of(self, controller: str) -> Path:
+        """The same with one controller as the only key distribution centre."""
+        return self.directory / f"krb5-{controller}.conf"
 
     @property
     def audit_file(self) -> Path:
@@ -186,6 +194,7 @@ def describe(name: str = DEFAULT_NAME) -> Forest:
             row["ip"],
             Started(**row["keeper"]) if row["keeper"] else None,
             Started(**row["first"]) if row["first"] else None,
+            row.get("replication_id", ""),
         )
         for row in state["controllers"]
     )

@@ -1,0 +1,91 @@
+"""A second controller of one domain, whose inbound replication can be paused."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+
+from lab import _controller, _lifecycle, _namespace
+from lab._directory import Directory
+from lab._settings import DEFAULT_NAME, lock, run_dir
+from lab.errors import BadNameError
+from lab.forest import Controller, Forest, describe
+
+_DISABLE_INBOUND = 0x2  # NTDSDSA_OPT_DISABLE_INBOUND_REPL
+_SMB_CONF = "--configfile=/forest/etc/smb.conf"
+
+
+def replica(name: str = DEFAULT_NAME, *, ip: str | None = None) -> Forest:
+    """Join ``dc2`` to the forest's domain and start it (some seconds); dc1 is restarted, to replicate.
+
+    ``ip`` is a loopback address, by default the next free one. What is written on one controller arrives at the other
+    within 3 to 8 seconds.
+    """
+    with lock(run_dir(), name):
+        forest = describe(name)
+        if len(forest.controllers) > 1:
+            raise BadNameError(f"forest {name} has its second controller already")
+        first = forest.controllers[0]
+        second = Controller("dc2", _lifecycle.free_address(ip))
+        _controller.stop(first)
+        with_both = replace(forest, controllers=(first, second))
+        _controller.configure(with_both, first)
+        first = _controller.start(with_both, first)
+        _controller.configure(with_both, second)
+        _join(with_both, first, second)
+        with forest.administrator() as directory:
+            first = replace(first, replication_id=_replication_id(directory, first))
+            second = replace(second, replication_id=_replication_id(directory, second))
+        with_both = replace(forest, controllers=(first, second))
+        for controller in with_both.controllers:
+            _controller.configure(with_both, controller)
+        if first.first is not None:
+            # Without it replication fails with NT_STATUS_INVALID_PARAMETER: dc1 lacks its E3514235-… principal.
+            _namespace.run_with(first.first, ["samba_spnupdate", _SMB_CONF])
+        second = _controller.start(with_both, second)
+        with_both = replace(forest, controllers=(first, second))
+        _controller.write_krb5_conf(with_both)
+        with_both.save()
+    return with_both
+
+
+def replication(name: str = DEFAULT_NAME, *, paused: bool) -> None:
+    """Let dc2 take no changes from dc1 any more, or take them again."""
+    forest = describe(name)
+    second = forest.controller("dc2")
+    with forest.administrator("dc2") as directory:
+        settings = _settings_dn(directory, second)
+        options = int(directory.read(settings, "options").get("options", [b"0"])[0])
+        changed = options | _DISABLE_INBOUND if paused else options & ~_DISABLE_INBOUND
+        directory.replace(settings, {"options": changed})
+
+
+def _join(forest: Forest, first: Controller, second: Controller) -> None:
+    data = forest.data_of(second)
+    (data / "etc/smb.conf").unlink()  # samba-tool writes one for the joined controller, which ours replaces
+    command = [
+        *("samba-tool", "domain", "join", forest.dns_domain, "DC"),
+        f"--server={first.name}.{forest.dns_domain}",
+        "--authentication-file=/dev/stdin",  # no password in a command line
+        "--dns-backend=NONE",
+        "--targetdir=/forest",
+        f"--option=netbios name={second.name}",
+        f"--option=interfaces={second.ip}/8",
+        "--option=bind interfaces only=yes",
+        "--option=vfs objects=dfs_samba4 acl_xattr xattr_tdb",
+    ]
+    if forest.flavour == "trixie":
+        command.append("--option=ad dc functional level=2016")
+    password = forest.administrator_password_file.read_text()
+    credentials = f"username=Administrator\npassword={password}\ndomain={forest.netbios}\n"
+    _namespace.run_inside(forest.root, command, forest=data, stdin=credentials)
+
+
+def _replication_id(directory: Directory, controller: Controller) -> str:
+    raw = directory.read(_settings_dn(directory, controller), "objectGUID")["objectGUID"][0]
+    return str(uuid.UUID(bytes_le=raw))
+
+
+def _settings_dn(directory: Directory, controller: Controller) -> str:
+    servers = "CN=Servers,CN=Default-First-Site-Name,CN=Sites,CN=Configuration"
+    return f"CN=NTDS Settings,CN={controller.name.upper()},{servers},{directory.base_dn}"
