@@ -20,10 +20,16 @@ from keyback.errors import ConfigurationError
 from keyback.protocol.limits import MAX_WORK_PER_POLL
 from keyback.protocol.messages import Operation
 
-__all__ = ["AgentConfig", "ForestConfig", "Limits", "Protected", "load"]
+__all__ = ["AgentConfig", "ForestConfig", "Limits", "Protected", "ServicePasswordTooLong", "load", "secure_url"]
 
 LONGEST_SERVICE_PASSWORD = 256
 """Characters of the service account's password (event 800700CE)."""
+
+
+class ServicePasswordTooLong(ConfigurationError):
+    """Event 800700CE."""
+
+    code = "service_password_too_long"
 
 
 class _Frozen(BaseModel):
@@ -81,7 +87,7 @@ class ForestConfig(_Frozen):
         except UnicodeDecodeError:
             raise ConfigurationError(f"{self.password_file}: the password is not UTF-8") from None
         if len(password) > LONGEST_SERVICE_PASSWORD:
-            raise ConfigurationError(
+            raise ServicePasswordTooLong(
                 f"{self.password_file}: 800700CE: the service account's password is longer than "
                 f"{LONGEST_SERVICE_PASSWORD} characters; set a shorter one"
             )

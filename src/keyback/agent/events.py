@@ -73,8 +73,8 @@ class Events(Protocol):
 
     def write(self, kind: Kind, message: str = "", *, tracking_id: UUID | None = None, **fields: Field) -> None: ...
 
-    def has(self, kind: Kind, tracking_id: UUID) -> bool:
-        """Whether this event was written for this operation."""
+    def has(self, kind: Kind, tracking_id: UUID, request_id: UUID) -> bool:
+        """Whether this event was written for this request."""
         ...
 
 
@@ -128,10 +128,11 @@ class EventLog:
             about = f" [{tracking_id}]" if tracking_id else ""
             _emit(self._system, facts.level, f"{facts.id} {facts.name}: {event.message}{about}")
 
-    def has(self, kind: Kind, tracking_id: UUID) -> bool:
+    def has(self, kind: Kind, tracking_id: UUID, request_id: UUID) -> bool:
         with self._lock:
             found = self._database.execute(
-                "SELECT 1 FROM event WHERE tracking_id = ? AND name = ?", (str(tracking_id), kind.value.name)
+                "SELECT 1 FROM event WHERE tracking_id = ? AND name = ? AND json_extract(fields, '$.request') = ?",
+                (str(tracking_id), kind.value.name, str(request_id)),
             ).fetchone()
         return found is not None
 

@@ -30,7 +30,7 @@ from keyback.protocol.limits import CLAIM_LEASE, QUEUE_LIFE, WRITE_LEASE
 from keyback.protocol.messages import UnsealKey
 from keyback.protocol.sealing import unseal_key_bytes
 
-__all__ = ["LONGEST_REQUEST", "KeyStore"]
+__all__ = ["LONGEST_REQUEST", "KeyDamaged", "KeyStore"]
 
 RECOVERY_LIFE = 15 * 60
 """A recovery that began before the new key was known may seal for the old one this long."""
@@ -42,6 +42,12 @@ LONGEST_REQUEST = timedelta(seconds=RECOVERY_LIFE + QUEUE_LIFE + CLAIM_LEASE + W
 
 _SIGN_FILE = "sign.pem"
 _UNSEAL_FILE = "unseal.json"
+
+
+class KeyDamaged(ConfigurationError):
+    """A private key is missing or cannot be read (event 32010)."""
+
+    code = "key_damaged"
 
 
 class _Stored(BaseModel):
@@ -86,16 +92,16 @@ class KeyStore:
 
     @classmethod
     def load(cls, folder: Path, life: timedelta) -> KeyStore:
-        """Raises ConfigurationError when a key is missing, damaged, or readable by others."""
+        """Raises KeyDamaged, and ConfigurationError for a file that others can read."""
         try:
             sign = load_pem_private_key(read_private(folder / _SIGN_FILE), None)
             stored = _STORED.validate_json(read_private(folder / _UNSEAL_FILE))
             unseal = [_Key(one, _p256(one.pem.encode())) for one in stored]
         except (ValueError, TypeError, ValidationError):
             # The errors themselves could quote the file.
-            raise ConfigurationError(f"{folder}: 32010: a key is damaged; onboard this agent again") from None
+            raise KeyDamaged(f"{folder}: 32010: a key is damaged; onboard this agent again") from None
         if not isinstance(sign, Ed25519PrivateKey) or not unseal:
-            raise ConfigurationError(f"{folder}: 32010: a key is missing; onboard this agent again")
+            raise KeyDamaged(f"{folder}: 32010: a key is missing; onboard this agent again")
         return cls(folder, sign, unseal, life)
 
     def newest(self) -> UnsealKey:

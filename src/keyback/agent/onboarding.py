@@ -1,0 +1,84 @@
+"""Making an agent known to its portal: keys are made here, their public halves are posted with a one-time code."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from importlib.metadata import version
+
+from keyback.agent.catalogue import Kind
+from keyback.agent.clock import Clock
+from keyback.agent.config import AgentConfig
+from keyback.agent.events import Events
+from keyback.agent.files import make_private_directory
+from keyback.agent.identity import Identity, store_identity
+from keyback.agent.keys import KeyStore
+from keyback.agent.link import InvalidAnswer, LinkError, Refused, http_client, onboard
+from keyback.errors import KeybackError
+from keyback.protocol.encoding import b64encode
+from keyback.protocol.errors import Malformed
+from keyback.protocol.messages import Onboarded, Onboarding, OnboardingForest
+from keyback.protocol.signing import fingerprint, public_bytes
+
+__all__ = ["OnboardingFailed", "onboard_agent"]
+
+
+class OnboardingFailed(KeybackError):
+    """It did not work, and why; an event says the same."""
+
+    code = "onboarding_failed"
+
+
+def onboard_agent(config: AgentConfig, portal: str, code: str, events: Events, clock: Clock) -> Identity:
+    """New keys, told to the portal; what it answers is stored. Raises OnboardingFailed."""
+    events.write(Kind.ONBOARDING_START, portal=portal)
+    keys = _make_keys(config, events, clock)
+    message = Onboarding(
+        code=code,
+        name=config.name,
+        version=version("keyback"),
+        sign_public=b64encode(public_bytes(keys.sign)),
+        unseal=keys.newest(),
+        forests=[OnboardingForest(name=forest.name, domains=list(forest.domains)) for forest in config.forest],
+    )
+    onboarded = _ask(config, portal, message, keys, events)
+    events.write(Kind.AUTH_TOKEN_SUCCESS)
+    try:
+        identity = store_identity(config.state_dir, portal, onboarded)
+    except OSError as error:
+        raise _failed(events, Kind.ONBOARDING_NOT_STORED, f"{config.state_dir}: {error.strerror}") from None
+    except Malformed as error:
+        raise _failed(events, Kind.INVALID_ANSWER, f"the portal's key: {error}") from None
+    events.write(Kind.ONBOARDING_SUCCESS, agent=str(identity.agent_id), organization=identity.organization)
+    return identity
+
+
+def _make_keys(config: AgentConfig, events: Events, clock: Clock) -> KeyStore:
+    folder = config.state_dir / "keys"
+    try:
+        make_private_directory(folder)
+        keys = KeyStore.create(folder, timedelta(seconds=config.key_life_s), clock.now())
+    except OSError as error:
+        raise _failed(events, Kind.CRYPTO_ERROR, f"{folder}: {error.strerror}") from None
+    events.write(Kind.KEY_PAIR_CREATED, key=keys.newest().key)
+    return keys
+
+
+def _ask(config: AgentConfig, portal: str, message: Onboarding, keys: KeyStore, events: Events) -> Onboarded:
+    try:
+        with http_client(config.ca_file) as client:
+            onboarded = onboard(client, portal, message, keys.sign)
+    except Refused as error:
+        raise _failed(events, Kind.AUTH_REFUSED, str(error)) from None
+    except InvalidAnswer as error:
+        raise _failed(events, Kind.INVALID_ANSWER, str(error)) from None
+    except LinkError as error:
+        raise _failed(events, Kind.ONBOARDING_UNREACHABLE, str(error)) from None
+    if onboarded.fingerprint != fingerprint(public_bytes(keys.sign)):
+        # Somebody between them put a key of their own in its place.
+        raise _failed(events, Kind.INVALID_ANSWER, "the portal has another key fingerprint than this agent")
+    return onboarded
+
+
+def _failed(events: Events, kind: Kind, reason: str) -> OnboardingFailed:
+    events.write(kind, f"{kind.value.meaning} {reason}")
+    return OnboardingFailed(f"{kind.value.id} {kind.value.name}: {reason}. {kind.value.repair}")

@@ -1,0 +1,297 @@
+"""The steps that a request takes through the agent. The roads made of them are in keyback.agent.writeback."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from keyback.agent.catalogue import Kind
+from keyback.agent.clock import Clock
+from keyback.agent.config import Limits
+from keyback.agent.events import Events
+from keyback.agent.forests import Forest
+from keyback.agent.identity import Identity
+from keyback.agent.journal import Journal
+from keyback.agent.keys import KeyStore
+from keyback.agent.link import LinkError, Unreachable
+from keyback.agent.link import Refused as PortalRefused
+from keyback.agent.refusals import Refused, from_guard
+from keyback.directory import (
+    Account,
+    Connection,
+    Reason,
+    minimum_age_ends,
+    read_account,
+    read_back,
+    reset_password,
+)
+from keyback.directory import errors as directory
+from keyback.passwords import Code, DirectoryPolicy, check
+from keyback.protocol.encoding import b64decode
+from keyback.protocol.errors import Malformed, Mismatched, Unopenable
+from keyback.protocol.limits import CLAIM_LEASE, DIRECTORY_TIMEOUT
+from keyback.protocol.messages import (
+    Before,
+    Envelope,
+    Finding,
+    Operation,
+    Outcome,
+    OutcomeReceipt,
+    Work,
+    WriteGrant,
+    WriteIntent,
+    parse,
+)
+from keyback.protocol.outcomes import OutcomeCode
+from keyback.protocol.sealing import Sealed, box_info, open_box
+from keyback.protocol.signing import verify_envelope
+
+__all__ = ["Portal", "Seen", "Steps", "Task", "Withdrawn", "capped", "operation_events"]
+
+
+class Portal(Protocol):
+    """What of the link a request needs."""
+
+    def ask_to_write(self, request_id: UUID, intent: WriteIntent) -> WriteGrant: ...
+
+    def report(self, outcome: Outcome) -> OutcomeReceipt: ...
+
+
+@dataclass(slots=True)
+class Task:
+    """One request on its road. ``gone_at``: when the portal gives it up, on the clock of `Clock.elapsed`.
+
+    ``sent``: from here on nobody may say that it was not written without having looked.
+    """
+
+    envelope: Envelope
+    fence: int
+    box: bytes | None
+    gone_at: float
+    before: Before | None = None
+    sent: bool = False
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def request_id(self) -> UUID:
+        return self.envelope.request_id
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The account as found just before the write, on the connection that will write it."""
+
+    connection: Connection
+    account: Account
+    policy: DirectoryPolicy
+    now: datetime
+
+
+class Withdrawn(Exception):
+    """The portal did not grant the write. Nothing was sent, and the portal knows what becomes of the request."""
+
+
+_EVENTS: dict[Operation, tuple[Kind, Kind, Kind]] = {
+    Operation.CHANGE: (Kind.CHANGE_START, Kind.CHANGE_SUCCESS, Kind.CHANGE_FAIL),
+    Operation.UNLOCK: (Kind.UNLOCK_START, Kind.UNLOCK_SUCCESS, Kind.UNLOCK_FAIL),
+    Operation.EXPIRE: (Kind.EXPIRE_START, Kind.EXPIRE_SUCCESS, Kind.EXPIRE_FAIL),
+}
+_BY_PERSON = (Kind.RESET_START, Kind.RESET_SUCCESS, Kind.RESET_FAIL)
+_BY_ADMINISTRATOR = (Kind.ADMIN_RESET_START, Kind.ADMIN_RESET_SUCCESS, Kind.ADMIN_RESET_FAIL)
+
+_SELF = "self"
+_PASSWORD_REASONS = (Reason.CANNOT_CHANGE, Reason.SMART_CARD_REQUIRED)
+
+
+def operation_events(operation: Operation, initiator: str) -> tuple[Kind, Kind, Kind]:
+    """The start, success and failure events of an operation."""
+    return _EVENTS.get(operation) or (_BY_PERSON if initiator == _SELF else _BY_ADMINISTRATOR)
+
+
+class Steps:
+    """Each step is a method by itself, so that a test can kill the agent between any two. Safe in threads."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        keys: KeyStore,
+        limits: Limits,
+        journal: Journal,
+        events: Events,
+        portal: Portal,
+        clock: Clock,
+    ) -> None:
+        self._identity = identity
+        self._keys = keys
+        self._limits = limits
+        self._journal = journal
+        self._events = events
+        self._portal = portal
+        self._clock = clock
+
+    def verify(self, work: Work) -> Envelope:
+        """The envelope, if the people's door signed it for this agent. Raises ProtocolError."""
+        raw = b64decode(work.envelope)
+        verify_envelope(self._identity.portal_key, raw, b64decode(work.signature))
+        envelope = parse(Envelope, raw)
+        if envelope.organization_id != self._identity.organization_id:
+            raise Mismatched("another organization's request")
+        if envelope.forest_id not in self._identity.forests:
+            raise Mismatched("a forest that this agent was not onboarded for")
+        reference = envelope.boxes.get(self._identity.agent_id)
+        if work.box is None and work.kind == "execute" and reference is not None:
+            raise Mismatched("the box is missing")
+        if work.box is not None:
+            if reference is None:
+                raise Mismatched("a box that the request does not name")
+            if hashlib.sha256(b64decode(work.box)).hexdigest() != reference.sha256:
+                raise Mismatched("the box is not the one that the request names")
+        if work.kind == "resolve" and work.before is None:
+            raise Malformed("before is missing")
+        return envelope
+
+    def look(self, task: Task, forest: Forest, connection: Connection) -> Seen:
+        """The account, if it may be written. Raises Refused and DirectoryError."""
+        account = read_account(connection, task.envelope.object_guid)
+        now = connection.server_time()
+        refusal = forest.guard(connection).refusal(account, now)
+        if refusal and not (refusal.reason in _PASSWORD_REASONS and _forgives_password_flags(task)):
+            raise from_guard(refusal)
+        return Seen(connection, account, forest.policies.effective(connection, account), now)
+
+    def open_box(self, task: Task) -> Sealed:
+        """What was sealed for this agent. Raises Unopenable."""
+        reference = task.envelope.boxes.get(self._identity.agent_id)
+        private = self._keys.private(reference.key) if reference else None
+        if reference is None or private is None or task.box is None:
+            raise Unopenable("the sealed password could not be opened")
+        return open_box(task.box, private, box_info(task.envelope, self._identity.agent_id, reference.key))
+
+    def check(self, task: Task, seen: Seen, password: str) -> None:
+        """Raises Refused with every rule that the password breaks and that can be judged before it is sent."""
+        findings = [
+            Finding(code=one.code, params=dict(one.params)) for one in check(password, seen.account.names, seen.policy)
+        ]
+        ends = minimum_age_ends(seen.account, seen.policy)
+        # An administrator's temporary password goes without the control that makes the age count.
+        if ends and ends > seen.now and not task.envelope.flags.must_change:
+            findings.append(Finding(code=Code.TOO_YOUNG, params={"possible_from": ends.isoformat()}))
+        if findings:
+            rules = ", ".join(finding.code for finding in findings)
+            raise Refused(OutcomeCode.POLICY, [Kind.POLICY], f"the new password breaks: {rules}", findings)
+
+    def journal_before(self, task: Task) -> None:
+        """From here on this request is known on disk. Raises Refused when its operation's cap is reached."""
+        envelope = task.envelope
+        journaled = self._journal.begin(
+            envelope.request_id,
+            tracking_id=envelope.tracking_id,
+            operation=envelope.operation,
+            initiator=envelope.initiator,
+            fence=task.fence,
+            before=task.before,
+            limits=self._limits,
+            now=self._clock.now(),
+        )
+        if not journaled:
+            raise capped(envelope.operation)
+
+    def ask_to_write(self, task: Task, before: Before) -> float:
+        """Until when the write may be sent, on the clock of `Clock.elapsed`. Raises Withdrawn."""
+        intent = WriteIntent(fence=task.fence, before=before)
+        give_up = self._clock.elapsed() + CLAIM_LEASE / 2
+        while True:
+            asked = self._clock.elapsed()
+            try:
+                grant = self._portal.ask_to_write(task.request_id, intent)
+            except Unreachable as error:
+                if self._clock.elapsed() > give_up:
+                    raise Withdrawn(f"the portal cannot be asked: {error}") from None
+                time.sleep(0.2)
+                continue
+            except LinkError as error:
+                raise Withdrawn(str(error)) from None
+            if not grant.granted:
+                raise Withdrawn("the portal no longer wants it")
+            return asked + grant.remaining_ms / 1000
+
+    def modify(self, task: Task, seen: Seen, password: str, send_by: float) -> None:
+        """The one write. Raises Refused when it is too late to send, and DirectoryError."""
+        if self._clock.elapsed() >= send_by:
+            raise Refused(OutcomeCode.NOT_WRITTEN, [], "too late to send; nothing was sent")
+        task.sent = True
+        reset_password(
+            seen.connection,
+            seen.account.guid,
+            password,
+            clear_lockout=task.envelope.flags.unlock,
+            must_change=task.envelope.flags.must_change,
+            timeout=DIRECTORY_TIMEOUT,
+        )
+
+    def read_back(self, task: Task, seen: Seen) -> None:
+        """Looks whether the account is as the write should leave it, and notes what is not."""
+        try:
+            now = read_back(seen.connection, seen.account.guid)
+        except directory.DirectoryError as error:
+            task.notes.append(f"accepted, but could not be read back: {error.code}")
+            return
+        if now.versions.unicode_pwd <= seen.account.versions.unicode_pwd:
+            raise Refused(
+                OutcomeCode.NOT_WRITTEN, [Kind.DIRECTORY_UNFORESEEN], "the directory said yes, but wrote nothing"
+            )
+        if now.must_change and not task.envelope.flags.must_change and not seen.account.never_expires:
+            self._note(task, Kind.PASSWORD_STAYS_EXPIRED, "pwdLastSet stayed 0: the right Unexpire Password is missing")
+        if now.locked_out and task.envelope.flags.unlock:
+            self._note(task, Kind.LOCKED_OUT, "the account is still locked out")
+
+    def journal_outcome(self, task: Task, outcome: Outcome) -> None:
+        """How it ended, on disk."""
+        envelope = task.envelope
+        self._journal.end(
+            outcome,
+            tracking_id=envelope.tracking_id,
+            operation=envelope.operation,
+            initiator=envelope.initiator,
+            now=self._clock.now(),
+        )
+
+    def report(self, outcome: Outcome) -> None:
+        """Tells the portal. What cannot be told now stands in the journal and is told later. Raises Unreachable."""
+        try:
+            self._portal.report(outcome)
+        except PortalRefused as error:
+            if error.code != "no_such_request":
+                raise
+        self._journal.reported(outcome.request_id)
+
+    def tell(self, kind: Kind, task: Task, message: str = "") -> None:
+        envelope = task.envelope
+        self._events.write(
+            kind,
+            message,
+            tracking_id=envelope.tracking_id,
+            operation=envelope.operation.value,
+            request=str(envelope.request_id),
+            forest=self._identity.forests[envelope.forest_id],
+            object=str(envelope.object_guid),
+            initiator=envelope.initiator,
+        )
+
+    def _note(self, task: Task, kind: Kind, text: str) -> None:
+        task.notes.append(text)
+        self.tell(kind, task, text)
+
+
+def capped(operation: Operation) -> Refused:
+    return Refused(OutcomeCode.CAPPED, [Kind.CAPPED], f"{operation} has stopped at its cap")
+
+
+def _forgives_password_flags(task: Task) -> bool:
+    """*Cannot change password* and smart cards bind the person, not an administrator; nor do they forbid an unlock."""
+    return task.envelope.initiator != _SELF or task.envelope.operation is Operation.UNLOCK

@@ -1,0 +1,416 @@
+"""The road of one request through the agent, step by step.
+
+    verify → (31001) → look → open_box → check → journal_before → ask_to_write → modify → read_back
+           → journal_outcome → (31002 or why not) → report
+
+A password is written once or never: before it is sent the journal and the portal know of it, and whatever happens from
+then on is found out by looking (`keyback.agent.resolve`), never by writing again.
+"""
+
+from __future__ import annotations
+
+import threading
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from keyback.agent.catalogue import Kind
+from keyback.agent.clock import Clock
+from keyback.agent.config import Limits
+from keyback.agent.events import Events
+from keyback.agent.forests import Forest
+from keyback.agent.identity import Identity
+from keyback.agent.journal import Entry, Journal
+from keyback.agent.keys import KeyStore
+from keyback.agent.link import LinkError
+from keyback.agent.refusals import Refused, from_directory
+from keyback.agent.resolve import Found, Question, find_out
+from keyback.agent.steps import Portal, Steps, Task, Withdrawn, capped, operation_events
+from keyback.directory import (
+    Right,
+    expire,
+    minimum_age_ends,
+    missing_rights,
+    read_account,
+    read_back,
+    unlock,
+)
+from keyback.directory import errors as directory
+from keyback.protocol.encoding import b64decode
+from keyback.protocol.errors import ProtocolError, Unopenable
+from keyback.protocol.limits import DIRECTORY_TIMEOUT
+from keyback.protocol.messages import (
+    Before,
+    Envelope,
+    Finding,
+    Inspection,
+    Operation,
+    Outcome,
+    Work,
+    parse,
+)
+from keyback.protocol.outcomes import OutcomeCode
+
+__all__ = ["Counts", "Writeback"]
+
+
+@dataclass(slots=True)
+class Counts:
+    """Since the start of this process."""
+
+    done: int = 0
+    refused: int = 0
+    unresolved: int = 0
+
+
+class Writeback:
+    """Carries out requests; each in a thread of its caller."""
+
+    def __init__(
+        self,
+        *,
+        identity: Identity,
+        keys: KeyStore,
+        forests: Mapping[str, Forest],
+        limits: Limits,
+        journal: Journal,
+        events: Events,
+        portal: Portal,
+        clock: Clock,
+    ) -> None:
+        self._steps = Steps(
+            identity=identity,
+            keys=keys,
+            limits=limits,
+            journal=journal,
+            events=events,
+            portal=portal,
+            clock=clock,
+        )
+        self._identity = identity
+        self._forests = forests
+        self._limits = limits
+        self._journal = journal
+        self._events = events
+        self._portal = portal
+        self._clock = clock
+        self._under_way: set[UUID] = set()
+        self._lock = threading.Lock()
+        self._operations: dict[Operation, Callable[[Task, Forest], Outcome]] = {
+            Operation.INSPECT: self._inspect,
+            Operation.RESET: self._reset,
+            Operation.UNLOCK: self._repeatable,
+            Operation.EXPIRE: self._repeatable,
+        }
+        self.counts = Counts()
+
+    def carry_out(self, work: Work) -> None:
+        """One piece of work, to its reported end. Never raises for what the portal or the directory did."""
+        received = self._clock.elapsed()
+        try:
+            envelope = self._steps.verify(work)
+        except ProtocolError as error:
+            self._refuse_unverified(work, error)
+            return
+        if not self._begin(envelope.request_id):
+            return  # the same request again, while this process is at it
+        try:
+            box = None if work.box is None else b64decode(work.box)
+            task = Task(envelope, work.fence, box, received + work.remaining_ms / 1000, work.before)
+            entry = self._journal.entry(envelope.request_id)
+            if entry and entry.outcome:
+                self._say_again(task, entry.outcome)
+            elif work.kind == "resolve":
+                self._resolve(task)
+            elif entry is None or work.fence > entry.fence:
+                self._execute(task, entry)
+            else:
+                self._events.write(
+                    Kind.INVALID_REQUEST,
+                    "a request that is under way was sent again",
+                    tracking_id=envelope.tracking_id,
+                    request=str(envelope.request_id),
+                )
+        finally:
+            with self._lock:
+                self._under_way.discard(envelope.request_id)
+
+    def _execute(self, task: Task, entry: Entry | None) -> None:
+        start, success, failure = operation_events(task.envelope.operation, task.envelope.initiator)
+        is_inspection = task.envelope.operation is Operation.INSPECT
+        if not is_inspection:
+            self._steps.tell(start, task)
+        try:
+            outcome = self._guarded(task, entry)
+        except Withdrawn as reason:
+            self._steps.tell(failure, task, f"not written: {reason}")
+            return
+        except Refused as refused:
+            outcome = self._outcome(task, refused.code, detail=refused.detail, findings=refused.findings)
+            self._steps.journal_outcome(task, outcome)
+            if is_inspection:
+                self._steps.tell(start, task)
+            for kind in refused.kinds:
+                self._steps.tell(kind, task, f"{kind.value.meaning} {refused.detail}")
+            self._steps.tell(failure, task, refused.detail)
+            self.counts.refused += 1
+        else:
+            if outcome.code is OutcomeCode.UNKNOWN:
+                self._unsure(task, outcome)
+                return
+            self._steps.journal_outcome(task, outcome)
+            if not is_inspection:
+                self._steps.tell(success if outcome.code is OutcomeCode.DONE else failure, task, outcome.detail)
+            self.counts.done += 1
+        self._report_or_leave(outcome)
+
+    def _guarded(self, task: Task, entry: Entry | None) -> Outcome:
+        """The operation's outcome. Raises Refused and Withdrawn, and nothing else."""
+        try:
+            forest = self._allowed(task)
+            if entry and entry.before:
+                # Claimed before, and journaled, but not granted as far as the portal knows. Trust the account instead.
+                self._still_as(entry.before, forest)
+            return self._operations[task.envelope.operation](task, forest)
+        except Unopenable as error:
+            raise Refused(OutcomeCode.UNOPENABLE, [Kind.UNOPENABLE], str(error)) from None
+        except directory.DirectoryError as error:
+            raise from_directory(error) from None
+        except (Refused, Withdrawn):
+            raise
+        except Exception as error:
+            # The text of the exception is left out: nobody knows what it quotes.
+            where = _where(error)
+            if task.sent:
+                return self._outcome(task, OutcomeCode.UNKNOWN, detail=where)
+            raise Refused(OutcomeCode.UNFORESEEN, [Kind.UNKNOWN_ERROR], where) from None
+
+    def _allowed(self, task: Task) -> Forest:
+        operation = task.envelope.operation
+        if operation not in self._limits.operations or operation not in self._operations:
+            raise Refused(OutcomeCode.NOT_ALLOWED, [Kind.NOT_ALLOWED], f"{operation} is not allowed on this agent")
+        if operation in self._journal.stopped():
+            raise capped(operation)
+        forest = self._forests.get(self._identity.forests[task.envelope.forest_id])
+        if forest is None:
+            name = self._identity.forests[task.envelope.forest_id]
+            raise Refused(
+                OutcomeCode.CONFIGURATION,
+                [Kind.FOREST_UNKNOWN, Kind.DIRECTORY_CONFIGURATION],
+                f"{name} is not in this agent's file",
+            )
+        return forest
+
+    def _inspect(self, task: Task, forest: Forest) -> Outcome:
+        self._steps.journal_before(task)
+        with forest.connection() as connection:
+            seen = self._steps.look(task, forest, connection)
+            account = seen.account
+            wanted = [Right.RESET_PASSWORD]
+            if task.envelope.flags.unlock:
+                wanted.append(Right.WRITE_LOCKOUT_TIME)
+            if missing := missing_rights(connection, account, wanted):
+                raise Refused(OutcomeCode.PERMISSION, [Kind.PERMISSIONS], f"missing: {', '.join(missing)}")
+            if connection.root.hints_control is None:
+                raise from_directory(directory.ControlMissing(f"{connection.root.dns_host_name} does not offer it"))
+        ends = minimum_age_ends(account, seen.policy)
+        inspection = Inspection(
+            password_version=account.versions.unicode_pwd,
+            locked_out=account.locked_out,
+            must_change=account.must_change,
+            password_expired=account.password_expired,
+            policy=dict(seen.policy.to_dict()),
+            possible_from=ends.isoformat() if ends and ends > seen.now else None,
+        )
+        return self._outcome(task, OutcomeCode.DONE, inspection=inspection)
+
+    def _reset(self, task: Task, forest: Forest) -> Outcome:
+        with forest.connection() as connection:
+            seen = self._steps.look(task, forest, connection)
+            expected = task.envelope.password_version
+            if expected is not None and seen.account.versions.unicode_pwd != expected:
+                raise self._stale()
+            password = self._steps.open_box(task).new
+            if not password:
+                raise Unopenable("the sealed password could not be opened")
+            self._steps.check(task, seen, password)
+            task.before = Before(
+                server=connection.root.dns_host_name,
+                invocation_id=connection.root.invocation_id,
+                object_guid=seen.account.guid,
+                password_version=seen.account.versions.unicode_pwd,
+                pwd_last_set_version=seen.account.versions.pwd_last_set,
+            )
+            self._steps.journal_before(task)
+            send_by = self._steps.ask_to_write(task, task.before)
+            try:
+                self._steps.modify(task, seen, password, send_by)
+            except directory.WriteTimedOut:
+                connection.broken = True
+            else:
+                self._steps.read_back(task, seen)
+                return self._outcome(task, OutcomeCode.DONE, detail="; ".join(task.notes))
+        return self._found(task, find_out(forest, Question(task.envelope, task.before, password)))
+
+    def _repeatable(self, task: Task, forest: Forest) -> Outcome:
+        """Unlock and expire: the same once or twice, so a time-out is simply a failure to try again."""
+        write = unlock if task.envelope.operation is Operation.UNLOCK else expire
+        with forest.connection() as connection:
+            seen = self._steps.look(task, forest, connection)
+            self._steps.journal_before(task)
+            if self._clock.elapsed() >= task.gone_at:
+                raise Withdrawn("too late")
+            try:
+                write(connection, seen.account.guid, timeout=DIRECTORY_TIMEOUT)
+            except directory.WriteTimedOut as error:
+                raise Refused(OutcomeCode.UNREACHABLE, [Kind.DIRECTORY_UNREACHABLE], str(error)) from None
+            now = read_back(connection, seen.account.guid)
+        if task.envelope.operation is Operation.UNLOCK and now.locked_out:
+            raise Refused(OutcomeCode.LOCKED_OUT, [Kind.LOCKED_OUT], "the account is still locked out")
+        return self._outcome(task, OutcomeCode.DONE)
+
+    def _resolve(self, task: Task) -> None:
+        """Finds out what became of a write, of this agent before it died or of another one."""
+        _, success, failure = operation_events(task.envelope.operation, task.envelope.initiator)
+        forest = self._forests.get(self._identity.forests[task.envelope.forest_id])
+        before = task.before
+        if before is None or forest is None or before.object_guid != task.envelope.object_guid:
+            self._events.write(
+                Kind.INVALID_REQUEST, "cannot be resolved by this agent", tracking_id=task.envelope.tracking_id
+            )
+            return
+        try:
+            password = self._steps.open_box(task).new
+        except Unopenable:
+            password = None
+        outcome = self._found(task, find_out(forest, Question(task.envelope, before, password)))
+        if outcome.code is OutcomeCode.UNKNOWN:
+            self._unsure(task, outcome)
+            return
+        self._steps.journal_outcome(task, outcome)
+        self._steps.tell(Kind.RESOLVED, task, f"{outcome.code}: {outcome.detail}")
+        self._steps.tell(success if outcome.code is OutcomeCode.DONE else failure, task, outcome.detail)
+        self.counts.done += 1
+        self._report_or_leave(outcome)
+
+    def catch_up(self) -> bool:
+        """Tells the portal every journaled end that it does not know, and the log where a crash came in between.
+
+        False when some are left, because the portal cannot be reached.
+        """
+        for entry in self._journal.unreported():
+            if entry.outcome is None or entry.outcome.request_id in self._under_way:
+                continue
+            self._tell_again(entry, entry.outcome)
+            try:
+                self._steps.report(entry.outcome)
+            except LinkError:
+                return False
+        return True
+
+    # --- small parts
+
+    def _tell_again(self, entry: Entry, outcome: Outcome) -> None:
+        _, success, failure = operation_events(entry.operation, entry.initiator)
+        kind = success if outcome.code is OutcomeCode.DONE else failure
+        quiet = entry.operation is Operation.INSPECT and kind is success
+        if not quiet and not self._events.has(kind, entry.tracking_id, outcome.request_id):
+            self._events.write(
+                kind,
+                outcome.detail,
+                tracking_id=entry.tracking_id,
+                operation=entry.operation.value,
+                request=str(outcome.request_id),
+                initiator=entry.initiator,
+            )
+
+    def _begin(self, request_id: UUID) -> bool:
+        with self._lock:
+            if request_id in self._under_way:
+                return False
+            self._under_way.add(request_id)
+            return True
+
+    def _refuse_unverified(self, work: Work, error: ProtocolError) -> None:
+        """A request that proves nothing: nothing of it is believed, it is only answered so that nobody waits for it."""
+        try:
+            claimed = parse(Envelope, b64decode(work.envelope))
+        except ProtocolError:
+            self._events.write(Kind.INVALID_REQUEST, f"{error.code}: {error}")
+            return
+        self._events.write(
+            Kind.INVALID_REQUEST,
+            f"{error.code}: {error}",
+            tracking_id=claimed.tracking_id,
+            request=str(claimed.request_id),
+        )
+        self.counts.refused += 1
+        with self._lock:
+            genuine_one_under_way = claimed.request_id in self._under_way
+        if genuine_one_under_way or self._journal.entry(claimed.request_id):
+            return  # an outcome for a forgery must not end the real request of that number
+        outcome = Outcome(
+            request_id=claimed.request_id, fence=work.fence, code=OutcomeCode.INVALID_REQUEST, detail=error.code
+        )
+        try:
+            self._portal.report(outcome)
+        except LinkError:
+            return  # its claim runs out by itself
+
+    def _say_again(self, task: Task, outcome: Outcome) -> None:
+        """It has ended already, but the portal does not know: under the fence of this claim it will listen."""
+        again = outcome.model_copy(update={"fence": task.fence})
+        self._steps.journal_outcome(task, again)
+        self._report_or_leave(again)
+
+    def _report_or_leave(self, outcome: Outcome) -> None:
+        try:
+            self._steps.report(outcome)
+        except LinkError as error:
+            self._events.write(Kind.PORTAL_UNREACHABLE, f"{Kind.PORTAL_UNREACHABLE.value.meaning} {error}")
+
+    def _unsure(self, task: Task, outcome: Outcome) -> None:
+        """Not journaled as an end: the portal offers it again, until somebody knows or it gives up."""
+        if not self._events.has(Kind.UNSURE, task.envelope.tracking_id, task.request_id):
+            self._steps.tell(Kind.UNSURE, task, outcome.detail)
+            self.counts.unresolved += 1
+        try:
+            self._portal.report(outcome)
+        except LinkError:
+            return  # silence means the same to the portal
+
+    def _found(self, task: Task, found: Found) -> Outcome:
+        return self._outcome(task, found.code, detail=found.detail)
+
+    def _still_as(self, before: Before, forest: Forest) -> None:
+        with forest.connection() as connection:
+            if read_account(connection, before.object_guid).versions.unicode_pwd != before.password_version:
+                raise self._stale()
+
+    def _stale(self) -> Refused:
+        return Refused(OutcomeCode.STALE, [Kind.STALE], "the password was changed since the account was inspected")
+
+    def _outcome(
+        self,
+        task: Task,
+        code: OutcomeCode,
+        *,
+        detail: str = "",
+        findings: Sequence[Finding] = (),
+        inspection: Inspection | None = None,
+    ) -> Outcome:
+        return Outcome(
+            request_id=task.request_id,
+            fence=task.fence,
+            code=code,
+            findings=list(findings),
+            inspection=inspection,
+            detail=detail[:1000],
+        )
+
+
+def _where(error: BaseException) -> str:
+    """Kind and place of an exception, without its text."""
+    frames = traceback.extract_tb(error.__traceback__)[-3:]
+    return f"{type(error).__name__} at " + " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))

@@ -1,0 +1,268 @@
+"""``keyback agent``: the on-premises service and what its administrator asks it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+import click
+
+from keyback.errors import KeybackError
+
+if TYPE_CHECKING:
+    from keyback.agent.config import AgentConfig
+    from keyback.agent.events import Event
+
+__all__ = ["agent"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_config_option = click.option(
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="KEYBACK_AGENT_CONFIG",
+    default=Path("/etc/keyback/agent.toml"),
+    show_default=True,
+    help="The agent's own file.",
+)
+
+
+def _one_line(command: Callable[P, R]) -> Callable[P, R]:
+    """An error made on purpose is one line and exit status 1, not a traceback."""
+
+    @wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except KeybackError as error:
+            raise click.ClickException(str(error)) from None
+
+    return run
+
+
+@click.group()
+def agent() -> None:
+    """The agent: carries out requests on the directory, and synchronises people."""
+
+
+@agent.command()
+@_config_option
+@click.option("--portal", metavar="URL", help="The portal's address; may stand in the agent's file instead.")
+@click.option("--code", prompt="One-time code", help="Made with 'keyback agent-code create'. Asked for if left out.")
+@click.option("--name", help="What the portal calls this agent; this machine's name if left out.")
+@_one_line
+def onboard(config_file: Path, portal: str | None, code: str, name: str | None) -> None:
+    """Make this agent known to the portal, with new keys."""
+    from keyback.agent.build import alone, event_log
+    from keyback.agent.clock import SystemClock
+    from keyback.agent.onboarding import onboard_agent
+
+    config = _load(config_file)
+    if name:
+        config = config.model_copy(update={"name": name})
+    address = _portal_address(portal or config.portal)
+    events = event_log(config)
+    try:
+        with alone(config.state_dir):
+            identity = onboard_agent(config, address, code.strip(), events, SystemClock())
+    finally:
+        events.close()
+    click.echo(f"This agent is known to {identity.organization} at {identity.portal}, and not confirmed yet.")
+    click.echo("It gets no requests until an administrator has compared this fingerprint and confirmed it there:")
+    click.echo(f"\n    {identity.fingerprint}\n")
+    click.echo(f"Start it with: keyback agent run --config {config_file}")
+
+
+@agent.command()
+@_config_option
+@_one_line
+def run(config_file: Path) -> None:
+    """Work until stopped (SIGTERM or Ctrl-C); what was claimed is finished first."""
+    from keyback.agent.build import alone, parts
+
+    config = _load(config_file)
+    with parts(config) as made, alone(config.state_dir):
+        service = made.service()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: service.stop())
+        service.run()
+
+
+@agent.command()
+@_config_option
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@_one_line
+def status(config_file: Path, as_json: bool) -> None:
+    """What this agent is, what it may do, and what it last did."""
+    from keyback.agent.status import status_of
+
+    found = status_of(_load(config_file))
+    if as_json:
+        click.echo(json.dumps(found, indent=2))
+        return
+    width = max(map(len, found))
+    for name, value in found.items():
+        lines = value if isinstance(value, list) else [value]
+        for place, line in enumerate(lines or ["none"]):
+            click.echo(f"{name.replace('_', ' ') if not place else '':{width}}  {line}")
+
+
+@agent.command()
+@_config_option
+@click.option("--source", help="PasswordResetService, ADSync or Keyback.")
+@click.option("--tracking", metavar="ID", help="Only those of one operation.")
+@click.option("--last", type=click.IntRange(1), help="Only so many, the newest.")
+@click.option("--follow", is_flag=True, help="Go on with new ones until Ctrl-C.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+@click.option("--catalogue", is_flag=True, help="All kinds that there are, instead of those that happened.")
+@_one_line
+def events(
+    *,
+    config_file: Path,
+    source: str | None,
+    tracking: str | None,
+    last: int | None,
+    follow: bool,
+    as_json: bool,
+    catalogue: bool,
+) -> None:
+    """What happened, oldest first."""
+    from keyback.agent.events import read_events
+
+    if catalogue:
+        _print_catalogue(as_json)
+        return
+    config = _load(config_file)
+    seen = 0
+    while True:
+        for event in read_events(config.state_dir, source=source, tracking_id=tracking, after=seen, last=last):
+            seen = event.number
+            click.echo(json.dumps(event.to_dict(), ensure_ascii=False) if as_json else _line(event))
+        if not follow:
+            return
+        last = None
+        time.sleep(0.5)
+
+
+@agent.command()
+@click.argument("event_id")
+@_one_line
+def explain(event_id: str) -> None:
+    """What an event means, and what to do about it."""
+    from keyback.agent.catalogue import Kind
+
+    wanted = event_id.lower()
+    found = [kind.value for kind in Kind if wanted in (kind.value.id.lower(), kind.value.name.lower(), kind.value.hr)]
+    if not found:
+        raise click.ClickException(f"{event_id}: no such event; 'keyback agent events --catalogue' lists all")
+    for facts in found:
+        click.echo(f"{facts.id} {facts.name}{f' hr {facts.hr}' if facts.hr else ''} ({facts.source}, {facts.level})")
+        click.echo(f"  Meaning: {facts.meaning}")
+        click.echo(f"  What to do: {facts.repair or 'nothing.'}")
+
+
+@agent.command()
+@_config_option
+@_one_line
+def resume(config_file: Path) -> None:
+    """Let operations that stopped at their cap go on, counted anew."""
+    from keyback.agent.build import event_log, journal
+    from keyback.agent.catalogue import Kind
+    from keyback.agent.clock import SystemClock
+
+    config = _load(config_file)
+    log, book = event_log(config), journal(config)
+    try:
+        resumed = book.resume(SystemClock().now())
+        for operation in resumed:
+            log.write(Kind.RESUMED, f"{operation} goes on.", operation=operation.value)
+            click.echo(f"{operation} goes on.")
+        if not resumed:
+            click.echo("Nothing had stopped.")
+    finally:
+        book.close()
+        log.close()
+
+
+@agent.group()
+def sync() -> None:
+    """Synchronisation of people."""
+
+
+@sync.command("run")
+@_config_option
+@click.argument("forest", required=False)
+@_one_line
+def sync_run(config_file: Path, forest: str | None) -> None:
+    """Push all people of FOREST, or of every forest, to the portal now."""
+    from keyback.agent.build import parts
+
+    config = _load(config_file)
+    if forest and forest not in {one.name for one in config.forest}:
+        raise click.ClickException(f"{forest}: no such forest in {config_file}")
+    failed = False
+    with parts(config) as made:
+        for name, one in made.forests.items():
+            forest_id = made.identity.forest_id(name)
+            if forest_id is None or (forest and name != forest):
+                continue
+            run = made.synchronisation().run(one, forest_id, _progress(name))
+            click.echo(
+                f"{name}: {run.people} people, {run.added} added, {run.changed} changed, {run.removed} removed, "
+                f"{run.refused} refused" + (f"; broke off: {run.problem}" if run.problem else "")
+            )
+            failed = failed or bool(run.problem)
+    if failed:
+        sys.exit(1)
+
+
+def _progress(name: str) -> Callable[[int], None]:
+    def show(sent: int) -> None:
+        if sys.stderr.isatty():
+            click.echo(f"\r{name}: {sent} people", nl=False, err=True)
+
+    return show
+
+
+def _load(path: Path) -> AgentConfig:
+    from keyback.agent.config import load
+
+    return load(path)
+
+
+def _portal_address(given: str | None) -> str:
+    from keyback.agent.config import secure_url
+
+    if not given:
+        raise click.UsageError("give --portal, or write portal = … into the agent's file")
+    try:
+        return secure_url(given)
+    except ValueError as error:
+        raise click.UsageError(f"{given}: {error}") from None
+
+
+def _line(event: Event) -> str:
+    about = f" [{event.tracking_id}]" if event.tracking_id else ""
+    moment = event.time.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return f"{moment} {event.level:<11} {event.source} {event.id} {event.name}{about} {event.message}"
+
+
+def _print_catalogue(as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from keyback.agent.catalogue import Kind
+
+    rows = [asdict(kind.value) for kind in Kind]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    for row in rows:
+        click.echo(f"{row['id']:<9}{row['name']:<34}{row['source']:<21}{row['level']}")
