@@ -85,7 +85,7 @@ def send(recovery: Recovery, client: Client, now: datetime) -> Challenge:
             kind=MessageKind.CODE,
             to=None if silent else destination.address,
             language=recovery.language,
-            context={"code": f"{code[:4]} {code[4:]}", "minutes": str(_LIFE // timedelta(minutes=1))},
+            context={"code": f"{code[:4]} {code[4:]}", "minutes": _LIFE // timedelta(minutes=1)},
             now=now,
             tracking_id=recovery.id,
             expires_in=_LIFE,
