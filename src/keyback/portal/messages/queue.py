@@ -55,7 +55,7 @@ def enqueue(
     row_id = uuid.uuid4()
     content = {
         "to": to or "nobody@invalid",
-        "organization": organization.name,
+        "organization": _one_line(organization.name),
         **_rendered(organization, kind, language, context),
     }
     sealed = seal_value(organization.id, row_id, "message", canonical_json(content).decode("ascii"))
@@ -86,5 +86,9 @@ def _rendered(
     with translation.override(language or settings.LANGUAGE_CODE):
         subject = render_to_string(f"mail/{kind.value}.subject.txt", values)
         text = render_to_string(f"mail/{kind.value}.txt", values)
-    # A subject is one line, whatever a name in it holds: a line break would begin another header.
-    return {"subject": " ".join(subject.split()), "text": text.strip() + "\n"}
+    return {"subject": _one_line(subject), "text": text.strip() + "\n"}
+
+
+def _one_line(text: str) -> str:
+    """What stands in a header is one line, whatever a name in it holds: a line break would begin another header."""
+    return " ".join(text.split())

@@ -66,7 +66,10 @@ class MailServer:
         """Raises MailRefused."""
         if self._silent is not None:
             raise self._silent
-        message = _composed(mail, self._config.sender)
+        try:
+            message = _composed(mail, self._config.sender)
+        except ValueError:  # one broken row must not hold up those behind it
+            raise MailRefused("it could not be put into the form of a mail", permanent=True) from None
         try:
             if self._connection is None:
                 self._connection = _connected(self._config)

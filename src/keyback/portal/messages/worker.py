@@ -35,15 +35,18 @@ State = Message.State
 
 def run(stop: threading.Event) -> None:
     """Sends what is due until ``stop`` is set. Wakes when something is queued, and looks every two seconds anyway."""
-    with wake.subscribe(wake.MAIL) as bell:
-        while not stop.is_set():
-            close_old_connections()
-            try:
-                while send_due(datetime.now(UTC)):
-                    pass
-            except Exception:
-                _log.exception("sending mail failed; it is tried again")
-            bell.wait(_WAIT)
+    try:
+        with wake.subscribe(wake.MAIL) as bell:
+            while not stop.is_set():
+                close_old_connections()
+                try:
+                    while send_due(datetime.now(UTC)) and not stop.is_set():
+                        pass
+                except Exception:
+                    _log.exception("sending mail failed; it is tried again")
+                bell.wait(_WAIT)
+    finally:
+        connection.close()
 
 
 def send_due(now: datetime) -> int:
