@@ -47,6 +47,11 @@ class WsgiBridge:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="people")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            for stage in ("startup", "shutdown"):
+                await receive()
+                await send({"type": f"lifespan.{stage}.complete"})
+            return
         try:
             body = await bodies.drain(receive, self._max_body)
             if self._jobs >= self._limit:
@@ -69,10 +74,6 @@ class WsgiBridge:
             self._jobs -= 1
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": content})
-
-    def close(self) -> None:
-        """Waits for the requests that threads are at."""
-        self._executor.shutdown()
 
     def _call(self, environ: dict[str, Any]) -> _Answer:
         started: list[tuple[str, list[tuple[str, str]]]] = []

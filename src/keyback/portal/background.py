@@ -1,0 +1,84 @@
+"""What the portal does without being asked: send mail, move what time has moved, seal the audit, forget what is over.
+
+Each duty has a thread. All of them may run in any number of processes at once: what they do is claimed in the database.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from django.contrib.sessions.models import Session
+from django.db import OperationalError, close_old_connections, connections
+
+from keyback.portal.agents import tokens
+from keyback.portal.audit import sealer
+from keyback.portal.limits import budgets
+from keyback.portal.messages import worker
+from keyback.portal.people import sync
+from keyback.portal.writeback import requests
+
+__all__ = ["running"]
+
+STOP_SECONDS = 15.0
+"""How long a stop waits for a mail that is being handed over. A mail that is cut off is sent again later."""
+
+_log = logging.getLogger(__name__)
+
+
+def _forget(now: datetime) -> None:
+    for purge in (budgets.purge, tokens.purge, worker.purge, sync.purge):
+        purge(now)
+    Session.objects.filter(expire_date__lte=now).delete()
+
+
+_EVERY: dict[str, tuple[float, Callable[[datetime], object]]] = {
+    "sweep": (1.0, requests.sweep),
+    "seal": (30.0, sealer.seal_batch),
+    "forget": (3600.0, _forget),
+}
+"""Seconds from the end of one run to the beginning of the next."""
+
+
+@contextmanager
+def running() -> Iterator[None]:
+    """Every duty, until the block ends; then whatever is under way is finished."""
+    stop = threading.Event()
+    threads = [_thread("mail", lambda: worker.run(stop))]
+    threads += [
+        _thread(name, lambda name=name, pause=pause, job=job: _repeat(name, pause, job, stop))  # type: ignore[misc]
+        for name, (pause, job) in _EVERY.items()
+    ]
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(STOP_SECONDS)
+
+
+def _thread(name: str, work: Callable[[], None]) -> threading.Thread:
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    # A daemon, so that a mail server that does not answer cannot keep the process from ending.
+    thread = threading.Thread(target=run, name=name, daemon=True)
+    thread.start()
+    return thread
+
+
+def _repeat(name: str, pause: float, job: Callable[[datetime], object], stop: threading.Event) -> None:
+    while not stop.wait(pause):
+        close_old_connections()
+        try:
+            job(datetime.now(UTC))
+        except OperationalError:
+            _log.warning("%s: the database cannot be had; it is tried again", name)
+        except Exception:
+            _log.exception("%s failed; it is tried again", name)
