@@ -281,7 +281,7 @@ class Writeback:
             )
             return
         try:
-            password = self._steps.open_box(task).new
+            password = self._steps.open_box(task).new or None
         except Unopenable:
             password = None
         outcome = self._found(task, find_out(forest, Question(task.envelope, before, password)))

@@ -27,7 +27,8 @@ def normalise_mail(text: str) -> str | None:
         _is_mail(address)
     except ValidationError:
         return None
-    if len(address) > 254 or not address.isascii():
+    # A quoted local part may hold controls, and then no mail can be composed to it (RFC 5322 calls that obsolete).
+    if len(address) > 254 or not address.isascii() or not address.isprintable():
         return None
     local, _, domain = address.rpartition("@")
     return f"{local}@{domain.lower()}"
