@@ -3,7 +3,6 @@
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import httpx2
 from django.utils import timezone
@@ -52,14 +51,15 @@ class Caller:
         return self.send(f"/agents/v1/{path}", body.encode() if isinstance(body, str) else body, **headers)
 
     def send(self, path: str, body: bytes, signed_path: str | None = None, **headers: str | None) -> httpx2.Response:
-        given: dict[str, Any] = {
+        given: dict[str, str | None] = {
             "content_type": "application/json",
-            "authorization": f"Bearer {self.token}",
             "keyback_signature": sign_agent_call(self.agent.sign, self.agent.row.id, signed_path or path, body),
-        } | headers
-        return self.http.post(
-            path, content=body, headers={k.replace("_", "-"): v for k, v in given.items() if v is not None}
-        )
+        }
+        if "authorization" not in headers:
+            given["authorization"] = f"Bearer {self.token}"
+        given |= headers
+        raw = {name.replace("_", "-"): value.encode("latin-1") for name, value in given.items() if value is not None}
+        return self.http.post(path, content=body, headers={k.encode(): v for k, v in raw.items()})
 
     def poll(self, wait_s: int = 0, capacity: int = 1, boot_id: uuid.UUID = BOOT) -> httpx2.Response:
         return self.post("poll", Poll(boot_id=boot_id, wait_s=wait_s, capacity=capacity))

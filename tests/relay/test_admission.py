@@ -1,0 +1,87 @@
+"""Who is let in: the bearer names the agent, its signature fits path and body, and its state is read each time."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import httpx2
+import pytest
+from django.utils import timezone
+
+from keyback.portal.agents.models import AgentToken
+from keyback.portal.agents.registry import revoke
+from keyback.protocol.messages import Poll
+from keyback.protocol.signing import sign_agent_call
+from keyback.relay.failures import REFUSED_CALLS
+from tests.relay.caller import BOOT, Caller
+from tests.relay.conftest import Site
+from tests.relay.test_calls import heartbeat
+
+POLL = Poll(boot_id=BOOT, wait_s=0).model_dump_json().encode()
+
+
+def refusal(response: httpx2.Response) -> tuple[int, str]:
+    assert response.json()["tracking_id"] == response.headers["keyback-tracking-id"]
+    return response.status_code, response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    "authorization", [None, "", "Bearer", "Bearer x", "Basic eDp5", "bearer " + "x" * 8000, "Bearer \xff"]
+)
+def test_without_a_known_bearer_nobody_is_let_in(site: Site, authorization: str | None) -> None:
+    response = site.caller.post("poll", POLL, authorization=authorization)
+    assert refusal(response) == (401, "token_refused")
+    assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_an_expired_bearer_is_refused(site: Site) -> None:
+    assert site.caller.poll().status_code == 200
+    AgentToken.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert refusal(site.caller.poll()) == (401, "token_refused")
+
+
+@pytest.mark.parametrize("signature", [None, "", "x", "=", "A" * 86, "\xe4" * 86, "A" * 7000], ids=range(7))
+def test_without_a_right_signature_nothing_is_done(site: Site, signature: str | None) -> None:
+    assert refusal(site.caller.post("poll", POLL, keyback_signature=signature)) == (403, "signature_refused")
+
+
+def test_a_signature_moved_to_another_path_is_refused(site: Site) -> None:
+    response = site.caller.send("/agents/v1/heartbeat", heartbeat().model_dump_json().encode(), "/agents/v1/keys")
+    assert refusal(response) == (403, "signature_refused")
+
+
+def test_a_signature_moved_to_another_body_is_refused(site: Site) -> None:
+    signature = sign_agent_call(site.agent.sign, site.agent.row.id, "/agents/v1/poll", POLL)
+    altered = POLL.replace(b'"wait_s":0', b'"wait_s":1')
+    assert altered != POLL
+    assert refusal(site.caller.post("poll", altered, keyback_signature=signature)) == (403, "signature_refused")
+
+
+def test_a_stolen_bearer_is_worth_nothing_without_the_key(site: Site, make_site: Callable[[str], Site]) -> None:
+    thief = make_site("other").caller
+    response = thief.post("poll", POLL, authorization=f"Bearer {site.caller.token}")
+    assert refusal(response) == (403, "signature_refused")
+
+
+@pytest.mark.parametrize("path", ["poll", "people", "keys", "heartbeat"])
+def test_a_revoked_agent_is_refused_everywhere_with_its_next_call(site: Site, path: str) -> None:
+    assert site.caller.poll().status_code == 200
+    revoke(site.agent.row, "operator:test", timezone.now())
+    status, code = refusal(site.caller.post(path, POLL))
+    assert (status, code) in [(401, "token_refused"), (403, "agent_revoked")]
+
+
+def test_a_pending_agent_is_refused_although_it_signs_rightly(pending: Caller, site: Site) -> None:
+    response = pending.post("poll", POLL, authorization=f"Bearer {site.caller.token}")
+    assert refusal(response) == (403, "signature_refused")
+    # Even with a token that it cannot have got.
+    token = AgentToken.objects.get(agent=site.agent.row)
+    token.agent = pending.agent.row
+    token.save()
+    response = pending.post("poll", POLL, authorization=f"Bearer {site.caller.token}")
+    assert refusal(response) == (403, "agent_pending")
+
+
+def test_a_flood_of_refused_calls_does_not_lock_an_agent_of_the_same_address_out(site: Site) -> None:
+    for _ in range(REFUSED_CALLS.limit + 3):
+        assert site.caller.post("poll", POLL, authorization="Bearer wrong").status_code == 401
+    assert site.caller.poll().status_code == 200
