@@ -71,7 +71,7 @@ class Connection:
     def __init__(self, server: DirectoryServer, link: Any) -> None:
         self.server = server
         self.broken = False
-        self._link = link
+        self._link: Any = link
         self.root = self._read_root()
 
     def __enter__(self) -> Self:
@@ -83,12 +83,14 @@ class Connection:
         self.close()
 
     def close(self) -> None:
-        """Hang up."""
+        """Hang up. May be repeated."""
         self.broken = True
-        hang_up(self._link)
+        if self._link is not None:
+            hang_up(self._link)
+            self._link = None
 
     def server_time(self) -> datetime:
-        """The controller's own clock (UTC), as read when connecting and counted on from there; ±1 s.
+        """The controller's own clock (UTC), read when connecting and counted on from there; up to 1 s behind.
 
         To be compared with times that the directory holds; this machine's clock says nothing about those.
         """
@@ -120,6 +122,7 @@ class Connection:
 
         An iteration that is given up leaves answers in the pipe, so the connection counts as broken then.
         """
+        self._refuse_if_broken()
         finished = False
         try:
             message = self._link.search_ext(base, scope, filter, list(attributes), serverctrls=list(controls))
@@ -153,6 +156,7 @@ class Connection:
         Raises WriteTimedOut when it was sent, or may have been, and no answer came; other DirectoryErrors mean that
         nothing was written.
         """
+        self._refuse_if_broken()
         changes = [(ldap.MOD_REPLACE, name, [value]) for name, value in replacements]
         try:
             message = self._link.modify_ext(target, changes, serverctrls=list(controls))
@@ -178,6 +182,10 @@ class Connection:
             except errors.DirectoryError:
                 return False
         return True
+
+    def _refuse_if_broken(self) -> None:
+        if self.broken:
+            raise errors.Unreachable(self.server.url, "the connection is closed")
 
     def _read_clock(self) -> Entry:
         entry = self.search("", _ROOT_DSE)[0]
