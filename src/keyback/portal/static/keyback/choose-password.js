@@ -44,11 +44,21 @@ async function seal(password) {
   return boxes;
 }
 
+/** The same summary as the server's: at the top, with the focus, linked to the field. */
 function complain(field, text) {
-  status.className = "status failed";
-  status.textContent = text;
-  for (const input of [first, again]) input.setAttribute("aria-invalid", String(input === field));
-  field?.focus();
+  document.getElementById("error-summary")?.remove();
+  const summary = document.getElementById("error-template").content.firstElementChild.cloneNode(true);
+  const link = summary.querySelector("a");
+  link.textContent = text;
+  link.href = `#${field.id}`;
+  document.querySelector(".sheet").prepend(summary);
+  for (const input of [first, again]) {
+    input.toggleAttribute("aria-invalid", false);
+    input.closest(".field").classList.toggle("wrong", input === field);
+  }
+  field.setAttribute("aria-invalid", "true");
+  status.textContent = "";
+  summary.focus();
 }
 
 function problemOf(password) {
@@ -81,17 +91,16 @@ form.addEventListener("submit", async (event) => {
   let boxes;
   sending = true;
   button.setAttribute("aria-disabled", "true");
-  status.className = "status";
   status.textContent = form.dataset.sending;
   try {
     boxes = await seal(first.value);
   } catch {
-    complain(null, form.dataset.unsealed);
+    complain(first, form.dataset.unsealed);
   }
   try {
     if (boxes) await send(boxes);
   } catch (error) {
-    complain(null, error.told ?? form.dataset.failed);
+    complain(first, error.told ?? form.dataset.failed);
   }
   sending = false;
   button.removeAttribute("aria-disabled");

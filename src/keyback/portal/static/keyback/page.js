@@ -1,7 +1,5 @@
-// What every page does a little better with JavaScript: the error summary takes the focus, times are shown in the person's
-// own zone, what helps when nothing arrives appears after a while, and passwords can be shown.
-document.getElementById("error-summary")?.focus();
-
+// What every page does a little better with JavaScript: times are shown in the person's own zone, what helps when nothing
+// arrives appears after a while, and passwords can be shown.
 for (const element of document.querySelectorAll("time.moment")) {
   const moment = new Date(element.dateTime);
   const words = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "full", timeStyle: "short" });
@@ -17,8 +15,7 @@ for (const button of document.querySelectorAll("button.reveal")) {
   const fields = button.dataset.reveals.split(" ").map((id) => document.getElementById(id));
   button.hidden = false;
   button.addEventListener("click", () => {
-    const shown = button.getAttribute("aria-pressed") !== "true";
-    button.setAttribute("aria-pressed", String(shown));
+    const shown = fields[0].type === "password";
     button.textContent = shown ? button.dataset.hide : button.dataset.show;
     for (const field of fields) field.type = shown ? "text" : "password";
   });
