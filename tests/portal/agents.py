@@ -16,7 +16,7 @@ from keyback.portal.organizations.models import Forest, Organization
 from keyback.protocol.encoding import b64encode
 from keyback.protocol.messages import Onboarding, OnboardingForest, UnsealKey
 from keyback.protocol.sealing import unseal_key_bytes
-from keyback.protocol.signing import public_bytes, sign_onboarding
+from keyback.protocol.signing import public_bytes, sign_onboarding, sign_unsealing_key
 
 
 @dataclass
@@ -53,8 +53,12 @@ class AgentWithKeys:
         return jwt.encode({"alg": "Ed25519"}, claims, OKPKey.import_key(self.sign), algorithms=["Ed25519"])
 
 
-def unseal_key(key: ec.EllipticCurvePrivateKey, name: str = "key-1", life_s: int = 90_000) -> UnsealKey:
-    return UnsealKey(key=name, public=b64encode(unseal_key_bytes(key.public_key())), life_s=life_s)
+def unseal_key(
+    sign: Ed25519PrivateKey, key: ec.EllipticCurvePrivateKey, name: str = "key-1", life_s: int = 90_000
+) -> UnsealKey:
+    point = unseal_key_bytes(key.public_key())
+    signature = b64encode(sign_unsealing_key(sign, name, point))
+    return UnsealKey(key=name, public=b64encode(point), signature=signature, life_s=life_s)
 
 
 def candidate(code: str, *forests: str, name: str = "dc-room") -> Candidate:
@@ -65,7 +69,7 @@ def candidate(code: str, *forests: str, name: str = "dc-room") -> Candidate:
         name=name,
         version="0.1.0",
         sign_public=b64encode(public_bytes(sign)),
-        unseal=unseal_key(unseal),
+        unseal=unseal_key(sign, unseal),
         forests=[OnboardingForest(name=forest) for forest in forests or ("corp.example.test",)],
     )
     body = message.model_dump_json().encode()

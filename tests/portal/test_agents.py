@@ -38,6 +38,7 @@ from keyback.portal.limits.budgets import Blocked
 from keyback.portal.messages.models import Message
 from keyback.portal.organizations import setup
 from keyback.portal.organizations.models import Forest, Organization
+from keyback.protocol.encoding import b64decode
 from keyback.protocol.messages import Onboarded, UnsealKey
 from keyback.protocol.sealing import unseal_key_bytes
 from keyback.protocol.signing import fingerprint, public_bytes, sign_onboarding
@@ -56,7 +57,9 @@ def test_an_onboarded_agent_is_pending_and_learns_the_portals_key(organization: 
     answer = send(new, now)
     agent = Agent.objects.get(pk=answer.agent_id)
     assert agent.state == "pending"
-    assert agent.fingerprint == answer.fingerprint == fingerprint(public_bytes(new.sign))
+    assert (
+        agent.fingerprint == answer.fingerprint == fingerprint(public_bytes(new.sign), b64decode(answer.portal_public))
+    )
     assert [forest.name for forest in answer.forests] == ["corp.example.test", "sub.example.test"]
     assert answer.audience == audience() == "http://127.0.0.1:8080/agents/v1/token"
     assert sealing_targets(answer.forests[0].id, now) == []
@@ -134,7 +137,9 @@ def test_whoever_does_not_hold_the_private_key_is_refused_and_the_code_still_wor
 
 def test_a_key_that_is_no_point_is_refused(organization: Organization, now: datetime) -> None:
     new = candidate(make_onboarding_code(organization, "operator:test", now))
-    message = new.message.model_copy(update={"unseal": UnsealKey(key="key-1", public="AAAA", life_s=3600)})
+    message = new.message.model_copy(
+        update={"unseal": UnsealKey(key="key-1", public="AAAA", signature="AAAA", life_s=3600)}
+    )
     body = message.model_dump_json().encode()
     with pytest.raises(OnboardingRefused) as refusal:
         onboard(message, signature=sign_onboarding(new.sign, body), body=body, now=now, client="192.0.2.1")
@@ -161,7 +166,7 @@ def test_pages_seal_for_confirmed_agents_and_their_newest_key(organization: Orga
     pending_agent(organization, "corp.example.test", now=now, name="four")
     next_key = ec.generate_private_key(ec.SECP256R1())
     later = now + timedelta(hours=1)
-    add_key(one.row, unseal_key(next_key, "key-2"), later)
+    add_key(one.row, unseal_key(one.sign, next_key, "key-2"), later)
     targets = {target.agent_id: target for target in sealing_targets(one.forest.id, later)}
     assert set(targets) == {one.row.id, two.row.id}
     assert targets[one.row.id].key_id == "key-2"
@@ -177,9 +182,9 @@ def test_the_same_key_may_be_sent_again_but_not_another_under_its_name(
     organization: Organization, now: datetime
 ) -> None:
     agent = confirmed_agent(organization, now=now)
-    add_key(agent.row, unseal_key(agent.unseal), now)
+    add_key(agent.row, unseal_key(agent.sign, agent.unseal), now)
     with pytest.raises(KeyRefused):
-        add_key(agent.row, unseal_key(ec.generate_private_key(ec.SECP256R1())), now)
+        add_key(agent.row, unseal_key(agent.sign, ec.generate_private_key(ec.SECP256R1())), now)
 
 
 def test_only_a_pending_agent_can_be_confirmed(organization: Organization, now: datetime) -> None:

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.conf import settings
 
 from keyback.portal.agents.models import Agent, AgentForest, UnsealingKey
+from keyback.portal.agents.registry import add_key, confirm
 from keyback.portal.organizations.models import Forest, Organization
 from keyback.portal.people.models import Person
 from keyback.portal.writeback.models import SealedBox, WritebackRequest
@@ -39,7 +40,8 @@ from keyback.protocol.limits import CLAIM_LEASE, DIRECTORY_TIMEOUT, QUEUE_LIFE, 
 from keyback.protocol.messages import Before, Envelope, Operation, Outcome, WriteGrant, WriteIntent, parse
 from keyback.protocol.outcomes import OutcomeCode
 from keyback.protocol.sealing import Sealed, load_unseal_key, open_box, seal, unseal_key_bytes
-from keyback.protocol.signing import fingerprint, public_bytes, verify_envelope
+from keyback.protocol.signing import public_bytes, sign_unsealing_key, verify_envelope
+from tests.portal.agents import unseal_key
 
 pytestmark = pytest.mark.django_db
 
@@ -70,25 +72,18 @@ class Place:
         self.second = self.agent("second")
 
     def agent(self, name: str) -> Agent:
-        public = public_bytes(Ed25519PrivateKey.generate())
+        sign = Ed25519PrivateKey.generate()
         agent = Agent.objects.create(
             organization=self.organization,
             name=name,
-            state=Agent.State.CONFIRMED,
-            sign_public=public,
-            fingerprint=fingerprint(public),
+            sign_public=public_bytes(sign),
+            fingerprint="",
             created_at=NOW,
         )
         AgentForest.objects.create(organization=self.organization, agent=agent, forest=self.forest)
+        confirm(agent, "operator:test", NOW)
         self.keys[agent.id] = ec.generate_private_key(ec.SECP256R1())
-        UnsealingKey.objects.create(
-            organization=self.organization,
-            agent=agent,
-            key="k1",
-            public=unseal_key_bytes(self.keys[agent.id].public_key()),
-            created_at=NOW,
-            expires_at=after(86_400),
-        )
+        add_key(agent, unseal_key(sign, self.keys[agent.id], "k1"), NOW)
         return agent
 
     def prepared(self, operation: Operation = Operation.RESET) -> Preparation:
@@ -210,6 +205,30 @@ def test_without_a_confirmed_agent_nothing_is_prepared(place: Place) -> None:
     Agent.objects.filter(id=place.second.id).update(state=Agent.State.PENDING)
     with pytest.raises(NoAgent):
         place.prepared()
+
+
+def test_rows_alone_make_nobody_a_target(place: Place) -> None:
+    """Whoever can write the database could otherwise have every password sealed for a key of their own."""
+    thief = Ed25519PrivateKey.generate()
+    point = unseal_key_bytes(ec.generate_private_key(ec.SECP256R1()).public_key())
+    row = {"key": "k2", "public": point, "created_at": after(1), "expires_at": after(86_400)}
+    mine = {**row, "signature": sign_unsealing_key(thief, "k2", point)}
+    UnsealingKey.objects.create(organization=place.organization, agent=place.first, **mine)
+    invented = Agent.objects.create(
+        organization=place.organization,
+        name="invented",
+        state=Agent.State.CONFIRMED,
+        confirmation=place.first.confirmation,
+        sign_public=public_bytes(thief),
+        fingerprint="",
+        created_at=NOW,
+    )
+    AgentForest.objects.create(organization=place.organization, agent=invented, forest=place.forest)
+    UnsealingKey.objects.create(organization=place.organization, agent=invented, **mine)
+    assert {(t.agent_id, t.key_id) for t in place.prepared().targets} == {
+        (place.first.id, "k1"),
+        (place.second.id, "k1"),
+    }
 
 
 def test_a_preparation_survives_as_json(place: Place) -> None:

@@ -29,6 +29,7 @@ from keyback.protocol.encoding import b64encode
 from keyback.protocol.limits import CLAIM_LEASE, QUEUE_LIFE, WRITE_LEASE
 from keyback.protocol.messages import UnsealKey
 from keyback.protocol.sealing import unseal_key_bytes
+from keyback.protocol.signing import sign_unsealing_key
 
 __all__ = ["LONGEST_REQUEST", "KeyDamaged", "KeyStore"]
 
@@ -108,9 +109,11 @@ class KeyStore:
         """The public half that pages should seal for, as it is told to the portal."""
         with self._lock:
             newest = self._unseal[-1]
+        point = unseal_key_bytes(newest.private.public_key())
         return UnsealKey(
             key=newest.stored.key,
-            public=b64encode(unseal_key_bytes(newest.private.public_key())),
+            public=b64encode(point),
+            signature=b64encode(sign_unsealing_key(self.sign, newest.stored.key, point)),
             # Twice its life, so that a portal that cannot be told of the next one for a while goes on.
             life_s=int(2 * self._life.total_seconds()),
         )

@@ -14,7 +14,7 @@ from keyback.agent.identity import Identity, store_identity
 from keyback.agent.keys import KeyStore
 from keyback.agent.link import InvalidAnswer, LinkError, Refused, http_client, onboard
 from keyback.errors import KeybackError
-from keyback.protocol.encoding import b64encode
+from keyback.protocol.encoding import b64decode, b64encode
 from keyback.protocol.errors import Malformed
 from keyback.protocol.messages import Onboarded, Onboarding, OnboardingForest
 from keyback.protocol.signing import fingerprint, public_bytes
@@ -73,10 +73,17 @@ def _ask(config: AgentConfig, portal: str, message: Onboarding, keys: KeyStore, 
         raise _failed(events, Kind.INVALID_ANSWER, str(error)) from None
     except LinkError as error:
         raise _failed(events, Kind.ONBOARDING_UNREACHABLE, str(error)) from None
-    if onboarded.fingerprint != fingerprint(public_bytes(keys.sign)):
-        # Somebody between them put a key of their own in its place.
+    if onboarded.fingerprint != _fingerprint(keys, onboarded):
+        # Somebody between them put a key of their own in the place of one of them.
         raise _failed(events, Kind.INVALID_ANSWER, "the portal has another key fingerprint than this agent")
     return onboarded
+
+
+def _fingerprint(keys: KeyStore, onboarded: Onboarded) -> str:
+    try:
+        return fingerprint(public_bytes(keys.sign), b64decode(onboarded.portal_public))
+    except Malformed:
+        return ""
 
 
 def _failed(events: Events, kind: Kind, reason: str) -> OnboardingFailed:

@@ -47,6 +47,7 @@ from keyback.protocol.messages import (
     Inspection,
     Operation,
     Outcome,
+    Policy,
     Work,
     parse,
 )
@@ -220,8 +221,8 @@ class Writeback:
             locked_out=account.locked_out,
             must_change=account.must_change,
             password_expired=account.password_expired,
-            policy=dict(seen.policy.to_dict()),
-            possible_from=ends.isoformat() if ends and ends > seen.now else None,
+            policy=Policy.model_validate(seen.policy.to_dict()),
+            possible_from=ends if ends and ends > seen.now else None,
         )
         return self._outcome(task, OutcomeCode.DONE, inspection=inspection)
 

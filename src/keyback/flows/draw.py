@@ -1,6 +1,8 @@
-"""Draws the tables as Mermaid state diagrams: ``python -m keyback.flows.draw > docs/flows.md``. A test keeps them equal."""
+"""Draws the tables as Mermaid state diagrams: ``python -m keyback.flows.draw > docs/flows.md``; a test compares."""
 
 from __future__ import annotations
+
+import sys
 
 from keyback.flows.recovery import ENDED, TRANSITIONS, State
 
@@ -31,4 +33,4 @@ def page() -> str:
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    sys.stdout.write(page())

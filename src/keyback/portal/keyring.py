@@ -7,7 +7,8 @@ contact data, nor test codes, nor make a writeback request.
 | codes.key      | HMAC of codes, onboarding codes and typed user IDs          | both doors            |
 | index.key      | blind indexes of contact data                               | both doors            |
 | rest-NNN.key   | contact data and message bodies at rest; highest is newest  | both doors, worker    |
-| requests.key   | Ed25519, signs writeback requests; agents pin it            | people's door only    |
+| requests.key   | Ed25519, signs writeback requests and confirmed agents      | people's door only    |
+| requests.pub   | its public half, which agents pin                           | both doors            |
 | audit.key      | Ed25519, signs the heads of the audit chain                 | sealer                |
 """
 
@@ -21,7 +22,7 @@ from functools import cached_property
 from pathlib import Path
 
 from cryptography.fernet import Fernet, MultiFernet
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from keyback.errors import ConfigurationError
 
@@ -71,6 +72,10 @@ class Keyring:
         return Ed25519PrivateKey.from_private_bytes(self._read("requests.key"))
 
     @cached_property
+    def requests_public(self) -> Ed25519PublicKey:
+        return Ed25519PublicKey.from_public_bytes(self._read("requests.pub"))
+
+    @cached_property
     def audit(self) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self._read("audit.key"))
 
@@ -96,6 +101,7 @@ def create(directory: Path) -> None:
         _write(directory / name, secrets.token_bytes(32))
     for name in _SIGNING:
         _write(directory / name, Ed25519PrivateKey.generate().private_bytes_raw())
+    _write(directory / "requests.pub", Keyring(directory).requests.public_key().public_bytes_raw())
     if not any(directory.glob("rest-*.key")):
         _write(directory / "rest-001.key", Fernet.generate_key())
 

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from keyback.protocol.encoding import canonical_json
 from keyback.protocol.errors import Malformed
@@ -34,6 +34,7 @@ __all__ = [
     "Outcome",
     "OutcomeReceipt",
     "PersonRecord",
+    "Policy",
     "Poll",
     "Push",
     "PushReceipt",
@@ -54,6 +55,7 @@ class Message(BaseModel):
 Text = Annotated[str, Field(max_length=256)]
 B64 = Annotated[str, Field(max_length=20_000, pattern=r"^[A-Za-z0-9_-]*$")]
 Seq = Annotated[int, Field(ge=0, le=2**62)]
+Version = Annotated[int, Field(ge=0, le=2**32)]
 KeyId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
 
 
@@ -95,7 +97,7 @@ class Envelope(Message):
     flags: Flags = Flags()
     initiator: Annotated[str, Field(pattern=r"^(self|admin:[0-9a-f-]{36})$")]
     deadline: Seq
-    password_version: Annotated[int, Field(ge=0, le=2**32)] | None = None
+    password_version: Version | None = None
     boxes: dict[UUID, BoxRef] = {}
 
     def to_bytes(self) -> bytes:
@@ -108,8 +110,8 @@ class Before(Message):
     server: Text
     invocation_id: UUID
     object_guid: UUID
-    password_version: int
-    pwd_last_set_version: int
+    password_version: Version
+    pwd_last_set_version: Version
 
 
 class Finding(Message):
@@ -119,19 +121,34 @@ class Finding(Message):
     params: dict[Annotated[str, Field(max_length=40)], int | Text | None] = {}
 
 
-class Inspection(Message):
-    """What the agent found when it looked at the account. ``policy`` has the fields of passwords.DirectoryPolicy.
+Count = Annotated[int, Field(ge=0, le=2**63 // 10**7)]
+"""The longest age that a directory can hold (2^63 steps of 100 ns), in seconds; no other count comes near it."""
 
-    ``possible_from``: UTC time (ISO 8601) from which the minimum age allows a new password; None when it does now.
-    ``names`` for the rules shown before typing: the account name and display name.
+
+class Policy(Message):
+    """The password policy that applies to one account, as passwords.DirectoryPolicy writes it."""
+
+    min_length: Count
+    history: Count
+    min_age_seconds: Count
+    max_age_seconds: Count | None
+    complexity: bool
+    lockout_threshold: Count
+    name: Text | None
+
+
+class Inspection(Message):
+    """What the agent found when it looked at the account.
+
+    ``possible_from``: time from which the minimum age allows a new password; None when it does now.
     """
 
-    password_version: int
+    password_version: Version
     locked_out: bool
     must_change: bool
     password_expired: bool
-    policy: dict[Annotated[str, Field(max_length=40)], int | float | bool | Text | None]
-    possible_from: Text | None = None
+    policy: Policy
+    possible_from: AwareDatetime | None = None
 
 
 class Outcome(Message):
@@ -159,10 +176,14 @@ class OutcomeReceipt(Message):
 
 
 class UnsealKey(Message):
-    """``public``: uncompressed P-256 point, base64url. ``life_s``: how long pages may seal for it."""
+    """``public``: uncompressed P-256 point, base64url. ``life_s``: how long pages may seal for it.
+
+    ``signature``: by the agent's signing key (signing.sign_unsealing_key), so that no other key is ever sealed for.
+    """
 
     key: KeyId
     public: B64
+    signature: B64
     life_s: Annotated[int, Field(ge=60, le=100 * 86_400)]
 
 

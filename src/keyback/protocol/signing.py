@@ -19,16 +19,22 @@ __all__ = [
     "load_public_key",
     "public_bytes",
     "sign_agent_call",
+    "sign_confirmation",
     "sign_envelope",
     "sign_onboarding",
+    "sign_unsealing_key",
     "verify_agent_call",
+    "verify_confirmation",
     "verify_envelope",
     "verify_onboarding",
+    "verify_unsealing_key",
 ]
 
 _ENVELOPE = b"keyback writeback request 1\n"
 _AGENT_CALL = b"keyback agent call 1\n"
 _ONBOARDING = b"keyback onboarding 1\n"
+_CONFIRMATION = b"keyback confirmed agent 1\n"
+_UNSEALING_KEY = b"keyback unsealing key 1\n"
 
 
 def public_bytes(key: Ed25519PrivateKey | Ed25519PublicKey) -> bytes:
@@ -44,9 +50,12 @@ def load_public_key(raw: bytes) -> Ed25519PublicKey:
         raise Malformed("not an Ed25519 public key") from error
 
 
-def fingerprint(public: bytes) -> str:
-    """What an administrator compares by eye: the first 16 bytes of SHA-256 as eight groups of four hex digits."""
-    digest = hashlib.sha256(public).hexdigest()[:32]
+def fingerprint(agent_public: bytes, portal_public: bytes) -> str:
+    """What an administrator compares by eye: the first 16 bytes of SHA-256 as eight groups of four hex digits.
+
+    Over both keys, so that it also shows when somebody between gave the agent another portal's key to pin.
+    """
+    digest = hashlib.sha256(agent_public + portal_public).hexdigest()[:32]
     return " ".join(digest[i : i + 4] for i in range(0, 32, 4))
 
 
@@ -80,6 +89,31 @@ def sign_onboarding(key: Ed25519PrivateKey, body: bytes) -> str:
 
 def verify_onboarding(key: Ed25519PublicKey, body: bytes, header: str) -> None:
     _verify(key, _ONBOARDING + body, b64decode(header))
+
+
+def sign_confirmation(key: Ed25519PrivateKey, organization_id: UUID, agent_id: UUID, agent_public: bytes) -> bytes:
+    """The people's door vouches that an administrator compared this agent's key. Pages seal for nobody without it, so
+    that a row written into the database makes no agent."""
+    return key.sign(_confirmation(organization_id, agent_id, agent_public))
+
+
+def verify_confirmation(
+    key: Ed25519PublicKey, organization_id: UUID, agent_id: UUID, agent_public: bytes, signature: bytes
+) -> None:
+    _verify(key, _confirmation(organization_id, agent_id, agent_public), signature)
+
+
+def _confirmation(organization_id: UUID, agent_id: UUID, agent_public: bytes) -> bytes:
+    return _CONFIRMATION + organization_id.bytes + agent_id.bytes + agent_public
+
+
+def sign_unsealing_key(key: Ed25519PrivateKey, key_id: str, point: bytes) -> bytes:
+    """An agent vouches for its own unsealing key: pages seal for no other."""
+    return key.sign(_UNSEALING_KEY + key_id.encode() + b"\n" + point)
+
+
+def verify_unsealing_key(key: Ed25519PublicKey, key_id: str, point: bytes, signature: bytes) -> None:
+    _verify(key, _UNSEALING_KEY + key_id.encode() + b"\n" + point, signature)
 
 
 def _verify(key: Ed25519PublicKey, message: bytes, signature: bytes) -> None:

@@ -13,11 +13,15 @@ from keyback.protocol.signing import (
     load_public_key,
     public_bytes,
     sign_agent_call,
+    sign_confirmation,
     sign_envelope,
     sign_onboarding,
+    sign_unsealing_key,
     verify_agent_call,
+    verify_confirmation,
     verify_envelope,
     verify_onboarding,
+    verify_unsealing_key,
 )
 
 KEY = Ed25519PrivateKey.generate()
@@ -62,9 +66,27 @@ def test_a_header_that_is_no_signature_is_refused(header: str) -> None:
 
 
 def test_the_fingerprint_can_be_read_aloud_and_differs_between_keys() -> None:
-    one = fingerprint(public_bytes(KEY))
+    portal, other = (public_bytes(Ed25519PrivateKey.generate()) for _ in range(2))
+    one = fingerprint(public_bytes(KEY), portal)
     assert len(one.split()) == 8 and {len(group) for group in one.split()} == {4}
-    assert one != fingerprint(public_bytes(Ed25519PrivateKey.generate()))
+    assert one != fingerprint(other, portal) and one != fingerprint(public_bytes(KEY), other)
+
+
+def test_a_confirmation_is_for_one_agent_of_one_organization_with_one_key() -> None:
+    organization, public = uuid.UUID(int=3), public_bytes(Ed25519PrivateKey.generate())
+    signature = sign_confirmation(KEY, organization, AGENT, public)
+    verify_confirmation(PUBLIC, organization, AGENT, public, signature)
+    for wrong in ((AGENT, AGENT, public), (organization, organization, public), (organization, AGENT, public[::-1])):
+        with pytest.raises(Forged):
+            verify_confirmation(PUBLIC, *wrong, signature)
+
+
+def test_an_unsealing_key_is_vouched_for_with_its_name() -> None:
+    signature = sign_unsealing_key(KEY, "k1", b"point")
+    verify_unsealing_key(PUBLIC, "k1", b"point", signature)
+    for name, point in (("k2", b"point"), ("k1", b"other")):
+        with pytest.raises(Forged):
+            verify_unsealing_key(PUBLIC, name, point, signature)
 
 
 def test_a_key_of_the_wrong_length_is_malformed() -> None:

@@ -25,6 +25,8 @@ class Agent(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.PENDING)
     sign_public = models.BinaryField(max_length=32)
     fingerprint = models.CharField(max_length=40)
+    # By the people's door's signing key, when an administrator has compared the fingerprint. Nothing is sealed without.
+    confirmation = models.BinaryField(max_length=64, null=True)
     version = models.CharField(max_length=256, blank=True)
     created_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True)
@@ -59,6 +61,8 @@ class UnsealingKey(models.Model):
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="keys")
     key = models.CharField(max_length=64)
     public = models.BinaryField(max_length=65)
+    # By the agent's signing key.
+    signature = models.BinaryField(max_length=64)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
 

@@ -79,7 +79,7 @@ def onboard(message: Onboarding, *, signature: str, body: bytes, now: datetime, 
 def _onboard(message: Onboarding, signature: str, body: bytes, now: datetime) -> Onboarded:
     sign_public = _checked_key(message, signature, body)
     try:
-        unseal_public = read_point(message.unseal)
+        unseal_public = read_point(message.unseal, sign_public)
     except KeyRefused as error:
         raise OnboardingRefused("key_refused", str(error)) from None
     with transaction.atomic():
@@ -89,7 +89,7 @@ def _onboard(message: Onboarding, signature: str, body: bytes, now: datetime) ->
             organization=organization,
             name=_printable(message.name),
             sign_public=sign_public,
-            fingerprint=fingerprint(sign_public),
+            fingerprint=fingerprint(sign_public, public_bytes(settings.KEYRING.requests_public)),
             version=message.version,
             created_at=now,
         )
@@ -98,6 +98,7 @@ def _onboard(message: Onboarding, signature: str, body: bytes, now: datetime) ->
             agent=agent,
             key=message.unseal.key,
             public=unseal_public,
+            signature=b64decode(message.unseal.signature),
             created_at=now,
             expires_at=now + timedelta(seconds=message.unseal.life_s),
         )
@@ -110,7 +111,7 @@ def _onboard(message: Onboarding, signature: str, body: bytes, now: datetime) ->
         agent_id=agent.id,
         organization_id=organization.id,
         organization=organization.name,
-        portal_public=b64encode(public_bytes(settings.KEYRING.requests)),
+        portal_public=b64encode(public_bytes(settings.KEYRING.requests_public)),
         audience=audience(),
         fingerprint=agent.fingerprint,
         forests=[ForestName(id=forest.id, name=forest.name) for forest in dict.fromkeys(forests)],

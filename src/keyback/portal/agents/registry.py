@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -16,9 +17,10 @@ from keyback.portal.agents.models import Agent, UnsealingKey
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.protocol.encoding import b64decode
-from keyback.protocol.errors import Malformed
+from keyback.protocol.errors import ProtocolError
 from keyback.protocol.messages import Heartbeat, UnsealKey
 from keyback.protocol.sealing import load_unseal_key
+from keyback.protocol.signing import load_public_key, sign_confirmation, verify_confirmation, verify_unsealing_key
 
 __all__ = [
     "KeyRefused",
@@ -33,6 +35,7 @@ __all__ = [
     "seen",
 ]
 
+_log = logging.getLogger(__name__)
 _SEEN_EVERY = timedelta(seconds=20)
 
 
@@ -64,10 +67,12 @@ def audience() -> str:
 
 def confirm(agent: Agent, by: str, now: datetime) -> None:
     """An administrator has compared the fingerprint. Raises WrongState for an agent that is not pending."""
+    vouched = sign_confirmation(settings.KEYRING.requests, agent.organization_id, agent.pk, bytes(agent.sign_public))
     with transaction.atomic():
-        changed = Agent.objects.filter(pk=agent.pk, state=Agent.State.PENDING).update(
-            state=Agent.State.CONFIRMED, confirmed_at=now, confirmed_by=by[:100]
-        )
+        # The key that was compared, not one that took its place meanwhile.
+        changed = Agent.objects.filter(
+            pk=agent.pk, state=Agent.State.PENDING, sign_public=bytes(agent.sign_public)
+        ).update(state=Agent.State.CONFIRMED, confirmed_at=now, confirmed_by=by[:100], confirmation=vouched)
         if not changed:
             raise WrongState("only a pending agent can be confirmed")
         _tell(agent, Activity.AGENT_CONFIRMED, by, now)
@@ -108,13 +113,14 @@ def _tell(agent: Agent, activity: Activity, by: str, now: datetime) -> None:
 def add_key(agent: Agent, key: UnsealKey, now: datetime) -> None:
     """The agent's next unsealing key: pages seal for the newest. The same key again changes nothing. Raises
     KeyRefused."""
-    public = read_point(key)
+    public = read_point(key, bytes(agent.sign_public))
     row, made = UnsealingKey.objects.get_or_create(
         agent=agent,
         key=key.key,
         defaults={
             "organization_id": agent.organization_id,
             "public": public,
+            "signature": b64decode(key.signature),
             "created_at": now,
             "expires_at": now + timedelta(seconds=key.life_s),
         },
@@ -132,12 +138,13 @@ def add_key(agent: Agent, key: UnsealKey, now: datetime) -> None:
         )
 
 
-def read_point(key: UnsealKey) -> bytes:
-    """The key's 65 bytes. Raises KeyRefused for what is not a point of P-256."""
+def read_point(key: UnsealKey, sign_public: bytes) -> bytes:
+    """The key's 65 bytes. Raises KeyRefused for what is not a point of P-256, or not vouched for by its agent."""
     try:
         public = b64decode(key.public)
         load_unseal_key(public)
-    except Malformed as error:
+        verify_unsealing_key(load_public_key(sign_public), key.key, public, b64decode(key.signature))
+    except ProtocolError as error:
         raise KeyRefused(f"the unsealing key is {error}") from None
     if len(public) != 65:
         raise KeyRefused("the unsealing key must be an uncompressed point")
@@ -145,18 +152,40 @@ def read_point(key: UnsealKey) -> bytes:
 
 
 def sealing_targets(forest_id: UUID, now: datetime) -> list[Target]:
-    """One for each confirmed agent that serves this forest and has a key that still lives."""
+    """One for each confirmed agent that serves this forest and has a key that still lives.
+
+    Rows alone make nobody a target: the people's door must have vouched for the agent, and the agent for its key.
+    """
     keys = (
         UnsealingKey.objects.filter(
             agent__state=Agent.State.CONFIRMED, agent__forests__forest_id=forest_id, expires_at__gt=now
         )
         .order_by("agent_id", "-created_at", "-id")
-        .values_list("agent_id", "key", "public")
+        .select_related("agent")
     )
     newest: dict[UUID, Target] = {}
-    for agent_id, key, public in keys:
-        newest.setdefault(agent_id, Target(agent_id, key, bytes(public)))
+    for key in keys:
+        if key.agent_id not in newest and _vouched_for(key):
+            newest[key.agent_id] = Target(key.agent_id, key.key, bytes(key.public))
     return list(newest.values())
+
+
+def _vouched_for(key: UnsealingKey) -> bool:
+    agent = key.agent
+    sign_public = bytes(agent.sign_public)
+    try:
+        verify_confirmation(
+            settings.KEYRING.requests_public,
+            agent.organization_id,
+            agent.pk,
+            sign_public,
+            bytes(agent.confirmation or b""),
+        )
+        verify_unsealing_key(load_public_key(sign_public), key.key, bytes(key.public), bytes(key.signature))
+    except ProtocolError:
+        _log.error("agent %s or its key %s is not vouched for: somebody wrote the database", agent.pk, key.key)
+        return False
+    return True
 
 
 def seen(agent: Agent, now: datetime) -> None:

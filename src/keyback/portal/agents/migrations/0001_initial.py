@@ -32,6 +32,7 @@ class Migration(migrations.Migration):
                 ),
                 ("sign_public", models.BinaryField(max_length=32)),
                 ("fingerprint", models.CharField(max_length=40)),
+                ("confirmation", models.BinaryField(max_length=64, null=True)),
                 ("version", models.CharField(blank=True, max_length=256)),
                 ("created_at", models.DateTimeField()),
                 ("confirmed_at", models.DateTimeField(null=True)),
@@ -160,6 +161,7 @@ class Migration(migrations.Migration):
                 ),
                 ("key", models.CharField(max_length=64)),
                 ("public", models.BinaryField(max_length=65)),
+                ("signature", models.BinaryField(max_length=64)),
                 ("created_at", models.DateTimeField()),
                 ("expires_at", models.DateTimeField()),
                 (
