@@ -27,6 +27,7 @@ class Activity(StrEnum):
 
     DOMAIN_ADDED = "domain.added"
     DOMAIN_VERIFIED = "domain.verified"
+    ORGANIZATION_CHANGED = "organization.changed"
     ORGANIZATION_CREATED = "organization.created"
     POLICY_CHANGED = "policy.changed"
 

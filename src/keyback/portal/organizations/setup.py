@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -22,6 +23,7 @@ __all__ = [
     "add_administrator",
     "add_domain",
     "administrators",
+    "change",
     "create",
     "normalise_domain",
     "verify_domain",
@@ -54,6 +56,38 @@ def create(name: str, *, slug: str = "", by: str, now: datetime) -> Organization
     except IntegrityError:
         raise SetupRefused(f"there is an organization with the short name {slug!r} already") from None
     return organization
+
+
+_CHANGEABLE = ("reset_scope", "human_check", "allow_plain_page", "explain_to_person", "contact_url", "accent")
+_ACCENT = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)
+
+
+def change(organization: Organization, changes: Mapping[str, object], *, by: str, now: datetime) -> None:
+    """Sets what is given. Raises SetupRefused."""
+    for name, value in changes.items():
+        if name not in _CHANGEABLE:
+            raise ValueError(f"{name} is not a setting of an organization")
+        if name == "contact_url" and value and not _is_contact(str(value)):
+            raise SetupRefused("the contact address must begin with https:// or mailto: and have no blanks")
+        if name == "accent" and value and not _ACCENT.fullmatch(str(value)):
+            raise SetupRefused("a colour is written as #rrggbb")
+        setattr(organization, name, value)
+    with transaction.atomic():
+        organization.save(update_fields=list(changes))
+        write(
+            organization.id,
+            Activity.ORGANIZATION_CHANGED,
+            result=Result.SUCCESS,
+            actor=by,
+            now=now,
+            details={name: str(value) for name, value in changes.items()},
+        )
+
+
+def _is_contact(text: str) -> bool:
+    """Safe in a link: no other scheme, since ``javascript:`` would run there."""
+    fine = text.isprintable() and " " not in text and len(text) <= 300
+    return fine and text.startswith(("https://", "mailto:"))
 
 
 def normalise_domain(text: str) -> str:

@@ -1,0 +1,5 @@
+"""``python -m keyback``"""
+
+from keyback.cli.main import main
+
+main()

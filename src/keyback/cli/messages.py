@@ -1,0 +1,43 @@
+"""``keyback messages``: mail on its way. Neither addresses nor texts are shown."""
+
+from __future__ import annotations
+
+import click
+
+from keyback.cli.portal import chosen_organization, json_option, on_portal, show
+
+__all__ = ["messages"]
+
+
+@click.group()
+def messages() -> None:
+    """Mail on its way."""
+
+
+@messages.command("list")
+@click.argument("slug")
+@click.option("--state", type=click.Choice(["queued", "sending", "sent", "dead"]), help="Only those in this state.")
+@click.option("--last", type=click.IntRange(1), default=50, show_default=True, help="Only so many, the newest.")
+@json_option
+@on_portal
+def list_(*, slug: str, state: str | None, last: int, as_json: bool) -> None:
+    """Mail of the organization SLUG, oldest first, with what went wrong."""
+    from keyback.portal.messages.models import Message
+
+    # What was written for unknown people is never sent; it would only puzzle here.
+    found = Message.objects.filter(organization=chosen_organization(slug), discard=False)
+    if state:
+        found = found.filter(state=state)
+    rows = [
+        {
+            "created": row.created_at,
+            "kind": row.kind,
+            "state": row.state,
+            "attempts": row.attempts,
+            "sent": row.sent_at,
+            "problem": row.problem,
+            "tracking_id": row.tracking_id,
+        }
+        for row in reversed(found.order_by("-created_at")[:last])
+    ]
+    show(rows, ["created", "kind", "state", "attempts", "sent", "problem", "tracking_id"], as_json=as_json)

@@ -1,0 +1,92 @@
+"""``keyback org``: organizations and their settings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import click
+
+from keyback.cli.portal import Refused, chosen_organization, json_option, on_portal, operator, show
+
+__all__ = ["org"]
+
+
+@click.group()
+def org() -> None:
+    """Organizations and their settings."""
+
+
+@org.command()
+@click.argument("name")
+@click.option("--slug", default="", help="Its short name in commands; made from the name if left out.")
+@click.option("--admin-mail", multiple=True, metavar="ADDRESS", help="Who is told what needs an administrator.")
+@click.option("--admin-language", default="en", type=click.Choice(["en", "de"]), show_default=True)
+@on_portal
+def create(*, name: str, slug: str, admin_mail: tuple[str, ...], admin_language: str) -> None:
+    """Make an organization. The first one is where user IDs of unknown domains walk on."""
+    from django.db import transaction
+
+    from keyback.portal.organizations import setup
+
+    with transaction.atomic():
+        made = setup.create(name, slug=slug, by=operator(), now=datetime.now(UTC))
+        for address in admin_mail:
+            setup.add_administrator(made, address.partition("@")[0], address, language=admin_language)
+    click.echo(f"Made {made.name} ({made.slug}): everybody may reset with a code sent by e-mail.")
+    click.echo(f"Next: keyback domain add {made.slug} example.com")
+
+
+@org.command("list")
+@json_option
+@on_portal
+def list_(*, as_json: bool) -> None:
+    """All organizations of this portal."""
+    from django.db.models import Count, Q
+
+    from keyback.portal.organizations.models import Organization
+
+    counted = Organization.objects.annotate(
+        people_count=Count("people", filter=Q(people__removed_at__isnull=True), distinct=True),
+        domain_count=Count("domains", filter=Q(domains__verified_at__isnull=False), distinct=True),
+        agent_count=Count("agents", filter=Q(agents__state="confirmed"), distinct=True),
+    ).order_by("name")
+    rows = [
+        {
+            "slug": row.slug,
+            "name": row.name,
+            "default": row.is_default,
+            "reset": row.reset_scope,
+            "domains": row.domain_count,
+            "people": row.people_count,
+            "agents": row.agent_count,
+            "id": row.id,
+        }
+        for row in counted
+    ]
+    show(rows, ["slug", "name", "default", "reset", "domains", "people", "agents"], as_json=as_json)
+
+
+@org.command("set")
+@click.argument("slug")
+@click.option("--reset", "reset_scope", type=click.Choice(["none", "all"]), help="Who may reset.")
+@click.option("--human-check", type=click.Choice(["work", "characters"]), help="How machines are kept out.")
+@click.option("--plain-page/--no-plain-page", "allow_plain_page", default=None, help="The page without JavaScript.")
+@click.option(
+    "--explain/--no-explain",
+    "explain_to_person",
+    default=None,
+    help="Masks and exact refusals before any proof, as Microsoft's service does. It reveals which accounts exist.",
+)
+@click.option("--contact-url", help="Where 'contact your administrator' leads; empty for none.")
+@click.option("--accent", help="Colour of buttons and links, as #rrggbb; empty for the usual one.")
+@on_portal
+def set_(*, slug: str, **settings: object) -> None:
+    """Change settings of an organization; what is left out stays as it is."""
+    from keyback.portal.organizations import setup
+
+    changes = {name: value for name, value in settings.items() if value is not None}
+    if not changes:
+        raise Refused("nothing to set (see 'keyback org set --help')")
+    setup.change(chosen_organization(slug), changes, by=operator(), now=datetime.now(UTC))
+    for name, value in changes.items():
+        click.echo(f"{name.replace('_', ' ')}: {'-' if value == '' else value}")
