@@ -41,6 +41,13 @@ def wait_until(question: Callable[[], object], what: str, timeout: float = 30) -
         time.sleep(0.02)
 
 
+def _environment() -> dict[str, str]:
+    """This process's own, without what a test runner has put there for its own Django."""
+    return {
+        name: value for name, value in os.environ.items() if name not in ("DJANGO_SETTINGS_MODULE", "KEYBACK_CONFIG")
+    }
+
+
 class _Process:
     """One child in its own process group, its output in a file. Started, stopped and killed by its own id only."""
 
@@ -62,7 +69,12 @@ class _Process:
     def spawn(self) -> None:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self.arguments, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self.arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                env=_environment(),
             )
 
     def stop(self, timeout: float = 20) -> None:
@@ -158,7 +170,7 @@ class Stack:
             capture_output=True,
             text=True,
             timeout=120,
-            env={**os.environ, "KEYBACK_CONFIG": str(self.config)},
+            env={**_environment(), "KEYBACK_CONFIG": str(self.config)},
             check=False,
         )
         if done.returncode:
