@@ -7,22 +7,16 @@ import signal
 import sys
 import time
 from collections.abc import Callable
-from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING
 
 import click
-
-from keyback.errors import KeybackError
 
 if TYPE_CHECKING:
     from keyback.agent.config import AgentConfig
     from keyback.agent.events import Event
 
 __all__ = ["agent"]
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 _config_option = click.option(
     "--config",
@@ -35,19 +29,6 @@ _config_option = click.option(
 )
 
 
-def _one_line(command: Callable[P, R]) -> Callable[P, R]:
-    """An error made on purpose is one line and exit status 1, not a traceback."""
-
-    @wraps(command)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        try:
-            return command(*args, **kwargs)
-        except KeybackError as error:
-            raise click.ClickException(str(error)) from None
-
-    return run
-
-
 @click.group()
 def agent() -> None:
     """The agent: carries out requests on the directory, and synchronises people."""
@@ -58,7 +39,6 @@ def agent() -> None:
 @click.option("--portal", metavar="URL", help="The portal's address; may stand in the agent's file instead.")
 @click.option("--code", prompt="One-time code", help="Made with 'keyback agent-code create'. Asked for if left out.")
 @click.option("--name", help="What the portal calls this agent; this machine's name if left out.")
-@_one_line
 def onboard(config_file: Path, portal: str | None, code: str, name: str | None) -> None:
     """Make this agent known to the portal, with new keys."""
     from keyback.agent.build import alone, event_log
@@ -83,7 +63,6 @@ def onboard(config_file: Path, portal: str | None, code: str, name: str | None) 
 
 @agent.command()
 @_config_option
-@_one_line
 def run(config_file: Path) -> None:
     """Work until stopped (SIGTERM or Ctrl-C); what was claimed is finished first."""
     from keyback.agent.build import alone, parts
@@ -99,7 +78,6 @@ def run(config_file: Path) -> None:
 @agent.command()
 @_config_option
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-@_one_line
 def status(config_file: Path, as_json: bool) -> None:
     """What this agent is, what it may do, and what it last did."""
     from keyback.agent.status import status_of
@@ -123,7 +101,6 @@ def status(config_file: Path, as_json: bool) -> None:
 @click.option("--follow", is_flag=True, help="Go on with new ones until Ctrl-C.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 @click.option("--catalogue", is_flag=True, help="All kinds that there are, instead of those that happened.")
-@_one_line
 def events(
     *,
     config_file: Path,
@@ -154,7 +131,6 @@ def events(
 
 @agent.command()
 @click.argument("event_id")
-@_one_line
 def explain(event_id: str) -> None:
     """What an event means, and what to do about it."""
     from keyback.agent.catalogue import Kind
@@ -171,7 +147,6 @@ def explain(event_id: str) -> None:
 
 @agent.command()
 @_config_option
-@_one_line
 def resume(config_file: Path) -> None:
     """Let operations that stopped at their cap go on, counted anew."""
     from keyback.agent.build import event_log, journal
@@ -200,7 +175,6 @@ def sync() -> None:
 @sync.command("run")
 @_config_option
 @click.argument("forest", required=False)
-@_one_line
 def sync_run(config_file: Path, forest: str | None) -> None:
     """Push all people of FOREST, or of every forest, to the portal now."""
     from keyback.agent.build import parts

@@ -150,6 +150,7 @@ class Desk:
         object_guid: UUID,
         operation: Operation = Operation.RESET,
         password: str | None = None,
+        /,
         *,
         unlock: bool = False,
         must_change: bool = False,

@@ -27,7 +27,7 @@ def test_the_new_password_signs_in_the_old_one_is_dead_and_the_directory_saw_one
     forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
 ) -> None:
     person = new_person(Kind.ORDINARY)
-    order = desk.order(guid_of(person.account), password=NEW, unlock=True)
+    order = desk.order(guid_of(person.account), Operation.RESET, NEW, unlock=True)
 
     outcome = desk.do(order)
 
@@ -51,7 +51,7 @@ def test_a_locked_account_is_unlocked_in_the_same_write(
     forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
 ) -> None:
     person = new_person(Kind.LOCKED)
-    outcome = desk.do(desk.order(guid_of(person.account), password=NEW, unlock=True))
+    outcome = desk.do(desk.order(guid_of(person.account), Operation.RESET, NEW, unlock=True))
     assert outcome.code is OutcomeCode.DONE
     assert api.kinit(forest, person.account, NEW) is SignIn.OK
 
@@ -70,7 +70,7 @@ def test_a_password_that_breaks_a_rule_is_never_sent(
 ) -> None:
     person = new_person(Kind.ORDINARY, surname="Quaternion")
     version = api.password_version(forest, person.account)
-    order = desk.order(guid_of(person.account), password=password.format(account=person.account))
+    order = desk.order(guid_of(person.account), Operation.RESET, password.format(account=person.account))
 
     outcome = desk.do(order)
 
@@ -85,7 +85,7 @@ def test_a_password_from_the_history_is_refused_by_the_directory_and_named(
     forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
 ) -> None:
     person = new_person(Kind.ORDINARY)
-    order = desk.order(guid_of(person.account), password=INITIAL_PASSWORD)
+    order = desk.order(guid_of(person.account), Operation.RESET, INITIAL_PASSWORD)
     outcome = desk.do(order)
     assert outcome.code is OutcomeCode.POLICY
     assert [finding.code for finding in outcome.findings] == ["used_before"]
@@ -98,7 +98,7 @@ def test_a_password_that_is_too_young_is_named_with_the_time_from_which_it_is_po
 ) -> None:
     person = new_person(Kind.ORDINARY)
     policy(min_age=3_600)
-    outcome = desk.do(desk.order(guid_of(person.account), password=NEW))
+    outcome = desk.do(desk.order(guid_of(person.account), Operation.RESET, NEW))
     assert outcome.code is OutcomeCode.POLICY
     (finding,) = outcome.findings
     assert finding.code == "too_young"
@@ -111,7 +111,7 @@ def test_a_password_filter_is_named_as_a_filter(
 ) -> None:
     person = new_person(Kind.ORDINARY)
     password_filter("forbiddenword")
-    order = desk.order(guid_of(person.account), password="My-forbiddenword-1")
+    order = desk.order(guid_of(person.account), Operation.RESET, "My-forbiddenword-1")
     outcome = desk.do(order)
     assert [finding.code for finding in outcome.findings] == ["filter"]
     assert desk.story(order) == ["31001", "6329", "33008", "31003"]
@@ -136,7 +136,7 @@ def test_an_account_whose_state_forbids_it_is_left_alone(
 ) -> None:
     person = new_person(kind)
     version = api.password_version(forest, person.account)
-    order = desk.order(guid_of(person.account), password=NEW)
+    order = desk.order(guid_of(person.account), Operation.RESET, NEW)
     assert desk.do(order).code is code
     assert desk.story(order) == events
     assert api.password_version(forest, person.account) == version
@@ -147,7 +147,7 @@ def test_a_protected_account_is_never_written_whatever_is_asked(
     forest: Forest, desk: Desk, guid_of: GuidOf, account: str
 ) -> None:
     version = api.password_version(forest, account)
-    order = desk.order(guid_of(account), password=NEW, initiator=f"admin:{uuid4()}")
+    order = desk.order(guid_of(account), Operation.RESET, NEW, initiator=f"admin:{uuid4()}")
     assert desk.do(order).code is OutcomeCode.PROTECTED
     assert desk.story(order) == ["31009", "33004", "31011"]
     assert api.password_version(forest, account) == version
@@ -158,9 +158,9 @@ def test_accounts_out_of_scope_listed_or_gone_are_refused(forest: Forest, tmp_pa
         forest, tmp_path / "listing", protected=Protected(dns=frozenset({f"CN=Ada Lovelace,{forest.people_dn}"}))
     )
     try:
-        assert desk.do(desk.order(guid_of("oskar"), password=NEW)).code is OutcomeCode.OUT_OF_SCOPE
-        assert desk.do(desk.order(guid_of("ada"), password=NEW)).code is OutcomeCode.PROTECTED
-        gone = desk.order(uuid4(), password=NEW)
+        assert desk.do(desk.order(guid_of("oskar"), Operation.RESET, NEW)).code is OutcomeCode.OUT_OF_SCOPE
+        assert desk.do(desk.order(guid_of("ada"), Operation.RESET, NEW)).code is OutcomeCode.PROTECTED
+        gone = desk.order(uuid4(), Operation.RESET, NEW)
         assert desk.do(gone).code is OutcomeCode.NOT_FOUND
         assert desk.story(gone) == ["31001", "33002", "31003"]
     finally:
@@ -172,7 +172,7 @@ def test_a_missing_right_is_told_as_such(
 ) -> None:
     person = new_person(Kind.ORDINARY)
     rights("reset-password")
-    order = desk.order(guid_of(person.account), password=NEW)
+    order = desk.order(guid_of(person.account), Operation.RESET, NEW)
     assert desk.do(order).code is OutcomeCode.PERMISSION
     assert desk.story(order) == ["31001", "33004", "31003"]
 
@@ -182,7 +182,7 @@ def test_without_the_right_to_unexpire_the_write_is_told_as_done_with_what_is_wr
 ) -> None:
     person = new_person(Kind.ORDINARY)
     rights("unexpire-password")
-    order = desk.order(guid_of(person.account), password=NEW)
+    order = desk.order(guid_of(person.account), Operation.RESET, NEW)
     outcome = desk.do(order)
     assert outcome.code is OutcomeCode.DONE
     expired = api.kinit(forest, person.account, NEW) is SignIn.PASSWORD_EXPIRED
@@ -198,7 +198,7 @@ def test_a_password_that_moved_since_the_inspection_is_left_alone(
     seen = desk.do(desk.order(guid, Operation.INSPECT)).inspection
     assert seen is not None
     api.set_password(forest, person.account, "Changed-By-0thers")
-    order = desk.order(guid, password=NEW, password_version=seen.password_version)
+    order = desk.order(guid, Operation.RESET, NEW, password_version=seen.password_version)
     assert desk.do(order).code is OutcomeCode.STALE
     assert api.kinit(forest, person.account, "Changed-By-0thers") is SignIn.OK
 
@@ -209,7 +209,7 @@ def test_without_a_grant_nothing_is_sent_and_nothing_told(
     person = new_person(Kind.ORDINARY)
     version = api.password_version(forest, person.account)
     desk.granted = False
-    order = desk.order(guid_of(person.account), password=NEW)
+    order = desk.order(guid_of(person.account), Operation.RESET, NEW)
     desk.agent.carry_out(order.work())
     assert desk.outcomes == []
     assert desk.story(order) == ["31001", "31003"]
@@ -222,7 +222,7 @@ def test_a_grant_that_has_run_out_is_not_used(
     person = new_person(Kind.ORDINARY)
     version = api.password_version(forest, person.account)
     desk.grant_ms = 0
-    assert desk.do(desk.order(guid_of(person.account), password=NEW)).code is OutcomeCode.NOT_WRITTEN
+    assert desk.do(desk.order(guid_of(person.account), Operation.RESET, NEW)).code is OutcomeCode.NOT_WRITTEN
     assert api.password_version(forest, person.account) == version
 
 
@@ -233,15 +233,15 @@ def test_past_its_cap_an_operation_stops_until_it_is_resumed(
     try:
         person = new_person(Kind.ORDINARY)
         guid = guid_of(person.account)
-        assert desk.do(desk.order(guid, password=NEW)).code is OutcomeCode.DONE
-        second = desk.order(guid, password="Another-0ne-Entirely")
+        assert desk.do(desk.order(guid, Operation.RESET, NEW)).code is OutcomeCode.DONE
+        second = desk.order(guid, Operation.RESET, "Another-0ne-Entirely")
         assert desk.do(second).code is OutcomeCode.CAPPED
         assert desk.story(second) == ["31001", "42011", "31003"]
         desk.close()
         desk.start()  # the cap survives a restart
-        assert desk.do(desk.order(guid, password="Another-0ne-Entirely")).code is OutcomeCode.CAPPED
+        assert desk.do(desk.order(guid, Operation.RESET, "Another-0ne-Entirely")).code is OutcomeCode.CAPPED
         assert desk.journal.resume(desk.clock.now()) == [Operation.RESET]
-        assert desk.do(desk.order(guid, password="Another-0ne-Entirely")).code is OutcomeCode.DONE
+        assert desk.do(desk.order(guid, Operation.RESET, "Another-0ne-Entirely")).code is OutcomeCode.DONE
     finally:
         desk.close()
 
@@ -251,7 +251,7 @@ def test_an_operation_that_the_agents_own_file_does_not_list_is_refused(
 ) -> None:
     desk = Desk(forest, tmp_path / "inspecting", limits=Limits(operations=frozenset({Operation.INSPECT})))
     try:
-        order = desk.order(guid_of("ada"), password=NEW)
+        order = desk.order(guid_of("ada"), Operation.RESET, NEW)
         assert desk.do(order).code is OutcomeCode.NOT_ALLOWED
         assert desk.story(order) == ["31001", "42010", "31003"]
     finally:
@@ -265,7 +265,7 @@ def test_the_older_controller_without_the_control_is_told_before_anything_is_sen
     try:
         guid = _guid(older_forest, "grace")
         assert desk.do(desk.order(guid, Operation.INSPECT)).code is OutcomeCode.CONTROL_MISSING
-        order = desk.order(guid, password=NEW)
+        order = desk.order(guid, Operation.RESET, NEW)
         assert desk.do(order).code is OutcomeCode.CONTROL_MISSING
         assert desk.story(order) == ["31001", "6329", "33009", "31003"]
         assert api.kinit(older_forest, "grace", INITIAL_PASSWORD) is SignIn.OK
@@ -281,7 +281,7 @@ def test_wrong_credentials_of_the_service_account_are_told_as_such(
     wrong.write_text("Not-The-Passw0rd")
     desk.close()
     desk.start(password_file=str(wrong))
-    order = desk.order(guid_of("ada"), password=NEW)
+    order = desk.order(guid_of("ada"), Operation.RESET, NEW)
     assert desk.do(order).code is OutcomeCode.CREDENTIALS
     assert desk.story(order) == ["31001", "6329", "33009", "31003"]
 
@@ -289,7 +289,7 @@ def test_wrong_credentials_of_the_service_account_are_told_as_such(
 def test_a_directory_that_is_down_is_told_as_unreachable(desk: Desk, guid_of: GuidOf) -> None:
     desk.close()
     desk.start(servers=["ldaps://127.0.0.1:9"])  # type: ignore[arg-type]  # a list, as TOML gives it
-    order = desk.order(guid_of("ada"), password=NEW)
+    order = desk.order(guid_of("ada"), Operation.RESET, NEW)
     assert desk.do(order).code is OutcomeCode.UNREACHABLE
     assert desk.story(order) == ["31001", "42014", "31003"]
 

@@ -1,0 +1,128 @@
+"""Inspections, unlocks, expiries and administrators' resets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID, uuid4
+
+import pytest
+from tests.lab.agent.desk import Desk
+
+from keyback.protocol.messages import Operation
+from keyback.protocol.outcomes import OutcomeCode
+from lab import Forest, api
+from lab.api import SignIn
+from lab.people import INITIAL_PASSWORD, Kind, Person
+
+pytestmark = pytest.mark.lab
+
+NEW = "Wholly-New-Pa55word"
+GuidOf = Callable[[str], UUID]
+NewPerson = Callable[..., Person]
+
+
+def test_an_inspection_tells_the_policy_that_applies_and_writes_no_event(desk: Desk, guid_of: GuidOf) -> None:
+    order = desk.order(guid_of("fibonacci"), Operation.INSPECT)
+    outcome = desk.do(order)
+    assert outcome.code is OutcomeCode.DONE
+    assert outcome.inspection is not None
+    assert outcome.inspection.policy.name == "Finance passwords"
+    assert outcome.inspection.policy.min_length == 14
+    assert desk.story(order) == []
+
+
+def test_an_inspection_tells_from_when_a_change_is_possible(
+    desk: Desk, new_person: NewPerson, guid_of: GuidOf, policy: Callable[..., None]
+) -> None:
+    person = new_person(Kind.ORDINARY)
+    policy(min_age=3_600)
+    inspection = desk.do(desk.order(guid_of(person.account), Operation.INSPECT)).inspection
+    assert inspection is not None
+    assert inspection.possible_from is not None
+
+
+@pytest.mark.parametrize(
+    ("account", "code", "events"),
+    [
+        ("adele", OutcomeCode.PROTECTED, ["31001", "33004", "31003"]),
+        ("margaret", OutcomeCode.PROTECTED, ["31001", "33004", "31003"]),
+        ("dennis", OutcomeCode.DISABLED, ["31001", "33005", "31003"]),
+        ("carl", OutcomeCode.CANNOT_CHANGE, ["31001", "33009", "31003"]),
+        ("oskar", OutcomeCode.OUT_OF_SCOPE, ["31001", "33002", "31003"]),
+    ],
+)
+def test_an_inspection_tells_what_will_be_refused_before_a_password_is_typed(
+    desk: Desk, guid_of: GuidOf, account: str, code: OutcomeCode, events: list[str]
+) -> None:
+    order = desk.order(guid_of(account), Operation.INSPECT)
+    assert desk.do(order).code is code
+    assert desk.story(order) == events
+
+
+@pytest.mark.parametrize("right", ["reset-password", "write-lockout-time"])
+def test_an_inspection_tells_a_missing_right(
+    desk: Desk, guid_of: GuidOf, rights: Callable[[str], None], right: str
+) -> None:
+    rights(right)
+    outcome = desk.do(desk.order(guid_of("grace"), Operation.INSPECT, unlock=True))
+    assert outcome.code is OutcomeCode.PERMISSION
+
+
+def test_an_unlock_opens_the_account_and_leaves_the_password(
+    forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
+) -> None:
+    person = new_person(Kind.LOCKED)
+    order = desk.order(guid_of(person.account), Operation.UNLOCK)
+    assert desk.do(order).code is OutcomeCode.DONE
+    assert desk.story(order) == ["42001", "42002"]
+    assert api.kinit(forest, person.account, INITIAL_PASSWORD) is SignIn.OK
+    assert desk.intents == []  # it may repeat, so nobody has to be asked
+
+
+def test_an_unlock_without_the_right_is_told_as_such(
+    desk: Desk, new_person: NewPerson, guid_of: GuidOf, rights: Callable[[str], None]
+) -> None:
+    person = new_person(Kind.LOCKED)
+    rights("write-lockout-time")
+    order = desk.order(guid_of(person.account), Operation.UNLOCK)
+    assert desk.do(order).code is OutcomeCode.PERMISSION
+    assert desk.story(order) == ["42001", "33004", "42003"]
+
+
+def test_an_expired_password_must_be_changed_at_the_next_sign_in(
+    forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
+) -> None:
+    person = new_person(Kind.ORDINARY)
+    order = desk.order(guid_of(person.account), Operation.EXPIRE, initiator=f"admin:{uuid4()}")
+    assert desk.do(order).code is OutcomeCode.DONE
+    assert desk.story(order) == ["42004", "42005"]
+    assert api.kinit(forest, person.account, INITIAL_PASSWORD) is SignIn.PASSWORD_EXPIRED
+
+
+def test_an_administrators_password_is_temporary_from_the_first_moment(
+    forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
+) -> None:
+    person = new_person(Kind.ORDINARY)
+    order = desk.order(
+        guid_of(person.account), Operation.RESET, NEW, must_change=True, unlock=True, initiator=f"admin:{uuid4()}"
+    )
+    outcome = desk.do(order)
+    assert outcome.code is OutcomeCode.DONE, outcome.detail
+    assert desk.story(order) == ["31009", "31010"]
+    assert api.bind(forest, person.account, NEW) == "773"
+
+
+def test_an_administrator_may_reset_a_person_who_may_not_change_it(
+    forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
+) -> None:
+    person = new_person(Kind.CANNOT_CHANGE)
+    order = desk.order(guid_of(person.account), Operation.RESET, NEW, initiator=f"admin:{uuid4()}")
+    assert desk.do(order).code is OutcomeCode.DONE
+    assert api.kinit(forest, person.account, NEW) is SignIn.OK
+
+
+@pytest.mark.parametrize("operation", [Operation.CHANGE, Operation.VERIFY])
+def test_operations_that_this_version_does_not_know_are_refused(
+    desk: Desk, guid_of: GuidOf, operation: Operation
+) -> None:
+    assert desk.do(desk.order(guid_of("grace"), operation, NEW)).code is OutcomeCode.NOT_ALLOWED
