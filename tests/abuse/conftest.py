@@ -1,0 +1,27 @@
+"""Everything here is marked `abuse`. Tests with the portal alone use its own fixtures; the others a whole Keyback."""
+
+import pytest
+
+from lab.testing import forest
+from tests.portal.recovery.conftest import ada, agent, cleo, clock, directory, make_ada, organization, walker
+from tests.support.whole import mail, whole
+
+__all__ = [
+    "ada",
+    "agent",
+    "cleo",
+    "clock",
+    "directory",
+    "forest",
+    "mail",
+    "make_ada",
+    "organization",
+    "walker",
+    "whole",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/abuse" in item.nodeid:
+            item.add_marker(pytest.mark.abuse)
