@@ -28,6 +28,7 @@ class Identity:
     agent_id: UUID
     organization_id: UUID
     organization: str
+    name: str
     portal: str
     portal_key: Ed25519PublicKey
     audience: str
@@ -41,13 +42,14 @@ class Identity:
 class _Stored(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    name: str
     portal: str
     onboarded: Onboarded
 
 
-def store_identity(state_dir: Path, portal: str, onboarded: Onboarded) -> Identity:
+def store_identity(state_dir: Path, *, name: str, portal: str, onboarded: Onboarded) -> Identity:
     """Keeps what the portal answered to onboarding. Raises OSError and Malformed."""
-    stored = _Stored(portal=portal, onboarded=onboarded)
+    stored = _Stored(name=name, portal=portal, onboarded=onboarded)
     identity = _identity(stored)
     write_private(state_dir / _FILE, stored.model_dump_json(indent=2).encode())
     return identity
@@ -70,6 +72,7 @@ def _identity(stored: _Stored) -> Identity:
         agent_id=onboarded.agent_id,
         organization_id=onboarded.organization_id,
         organization=onboarded.organization,
+        name=stored.name,
         portal=stored.portal,
         portal_key=load_public_key(b64decode(onboarded.portal_public)),
         audience=onboarded.audience,

@@ -257,7 +257,7 @@ class Link:
             "exp": issued + MAX_ASSERTION_LIFE,
             "jti": str(uuid4()),
         }
-        assertion = jwt.encode({"alg": "EdDSA"}, claims, self._jwk, algorithms=["EdDSA"])
+        assertion = jwt.encode({"alg": "Ed25519"}, claims, self._jwk, algorithms=["Ed25519"])
         form = httpx2.QueryParams(
             {
                 "grant_type": "client_credentials",

@@ -43,7 +43,7 @@ def onboard_agent(config: AgentConfig, portal: str, code: str, events: Events, c
     onboarded = _ask(config, portal, message, keys, events)
     events.write(Kind.AUTH_TOKEN_SUCCESS)
     try:
-        identity = store_identity(config.state_dir, portal, onboarded)
+        identity = store_identity(config.state_dir, name=config.name, portal=portal, onboarded=onboarded)
     except OSError as error:
         raise _failed(events, Kind.ONBOARDING_NOT_STORED, f"{config.state_dir}: {error.strerror}") from None
     except Malformed as error:

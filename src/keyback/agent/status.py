@@ -22,7 +22,7 @@ def status_of(config: AgentConfig) -> dict[str, str | list[str]]:
     book = journal(config)
     try:
         return {
-            "agent": f"{config.name} ({identity.agent_id})",
+            "agent": f"{identity.name} ({identity.agent_id})",
             "organization": identity.organization,
             "portal": config.portal or identity.portal,
             "fingerprint": identity.fingerprint,

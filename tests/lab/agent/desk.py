@@ -84,6 +84,7 @@ class Desk:
             agent_id=self.agent_id,
             organization_id=self.organization_id,
             organization="Example",
+            name="agent",
             portal="http://127.0.0.1:1",
             portal_key=self.key.public_key(),
             audience="http://127.0.0.1:1/agents/v1/token",
