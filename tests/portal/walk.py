@@ -119,8 +119,8 @@ def solve(challenge: dict[str, Any]) -> str:
 class Walker:
     """One browser. CSRF is checked, as in life."""
 
-    def __init__(self, **headers: str) -> None:
-        self.client = Client(enforce_csrf_checks=True, headers=headers or None)
+    def __init__(self, address: str = "127.0.0.1", language: str = "en") -> None:
+        self.client = Client(enforce_csrf_checks=True, REMOTE_ADDR=address, HTTP_ACCEPT_LANGUAGE=language)
 
     def get(self, path: str, *, follow: bool = True) -> Page:
         return read(self.client.get(path, follow=follow))

@@ -110,13 +110,14 @@ LOCALE_PATHS = [_HERE / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-# Sessions hold only which recovery this browser is in. A recovery lasts 15 minutes at most.
+# Sessions hold only which recovery this browser is in. A recovery lasts 15 minutes at most; its session outlives it, so
+# that whoever submitted in the last second still sees how it ended.
 SESSION_ENGINE = "django.contrib.sessions.backends.db"
 SESSION_COOKIE_NAME = "__Host-keyback" if CONFIG.secure else "keyback"
 SESSION_COOKIE_SECURE = CONFIG.secure
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
-SESSION_COOKIE_AGE = 15 * 60
+SESSION_COOKIE_AGE = 60 * 60
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 CSRF_COOKIE_NAME = "__Host-keyback-csrf" if CONFIG.secure else "keyback-csrf"
 CSRF_COOKIE_SECURE = CONFIG.secure

@@ -21,20 +21,27 @@ OLD_PASSWORD = "Sommer-war-warm-6"
 
 
 class Clock:
-    """`clock.forward(minutes=5)`: later for everything that asks Django for the time."""
+    """What Django answers for the time. It runs, until it is stopped at a moment."""
 
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
+    def __init__(self, real: Callable[[], datetime]) -> None:
+        self._real = real
+        self._ahead = timedelta(0)
+        self._stopped: datetime | None = None
+
+    def now(self) -> datetime:
+        return (self._stopped or self._real()) + self._ahead
 
     def forward(self, **duration: float) -> None:
-        self.ahead += timedelta(**duration)
+        self._ahead += timedelta(**duration)
+
+    def stop(self, at: datetime) -> None:
+        self._stopped, self._ahead = at, timedelta(0)
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    real = timezone.now
-    monkeypatch.setattr(timezone, "now", lambda: real() + clock.ahead)
+    clock = Clock(timezone.now)
+    monkeypatch.setattr(timezone, "now", clock.now)
     return clock
 
 
