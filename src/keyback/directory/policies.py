@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from keyback.directory._values import Entry
 from keyback.directory.accounts import Account
 from keyback.directory.connection import Connection
-from keyback.directory.errors import PermissionMissing
+from keyback.directory.errors import NotFound, PermissionMissing
 from keyback.passwords import DirectoryPolicy
 
 __all__ = ["Policies", "minimum_age_ends"]
@@ -88,7 +88,10 @@ def _fine_grained(connection: Connection, dn: str) -> DirectoryPolicy:
 
 
 def _read(connection: Connection, dn: str, attributes: tuple[str, ...], always_there: str) -> Entry:
-    found = connection.search(dn, attributes)
+    try:
+        found = connection.search(dn, attributes)
+    except NotFound:  # the directory hides what may not be read
+        found = []
     if not found or not found[0].raw(always_there):
         # A policy taken for all zeros would promise passwords that the directory then refuses.
         raise PermissionMissing(f"the service account cannot read the password policy {dn}", right=f"Read {dn}")

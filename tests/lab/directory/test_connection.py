@@ -172,6 +172,7 @@ def test_a_pool_never_lends_more_than_its_size(server: DirectoryServer) -> None:
     lent: list[int] = []
     most = 0
     lock = threading.Lock()
+    together = threading.Barrier(2, timeout=30)
 
     def borrow() -> None:
         nonlocal most
@@ -179,6 +180,7 @@ def test_a_pool_never_lends_more_than_its_size(server: DirectoryServer) -> None:
             with lock:
                 lent.append(id(connection))
                 most = max(most, len(lent))
+            together.wait()
             connection.search("", ["dnsHostName"])
             with lock:
                 lent.remove(id(connection))
