@@ -18,7 +18,8 @@ from keyback.protocol.messages import Before, Operation
 from keyback.protocol.sealing import Sealed, load_unseal_key, seal
 from tests.portal.agents import AgentWithKeys, confirmed_agent, pending_agent
 from tests.relay.caller import Caller, caller
-from tests.relay.door import OpenDoor, open_door
+from tests.relay.door import OpenDoor, open_door, waiting_polls
+from tests.support.waiting import wait_until
 
 
 @dataclass
@@ -66,10 +67,18 @@ class Site:
         )
 
 
-@pytest.fixture
-def door(transactional_db: None) -> Iterator[OpenDoor]:
+@pytest.fixture(scope="session")
+def one_door(django_db_setup: None) -> Iterator[OpenDoor]:
     with open_door() as opened:
         yield opened
+
+
+@pytest.fixture
+def door(one_door: OpenDoor, transactional_db: None) -> OpenDoor:
+    """The door of this test run, with nobody inside and nothing remembered."""
+    wait_until(lambda: waiting_polls(one_door) == 0, what="the end of the last test's polls")
+    one_door.app.state.door.failures._closed_until.clear()
+    return one_door
 
 
 @pytest.fixture

@@ -37,3 +37,7 @@ def open_door() -> Iterator[OpenDoor]:
         server.should_exit = True
         thread.join(20)
         assert not thread.is_alive(), "the door did not close"
+
+
+def waiting_polls(door: OpenDoor) -> int:
+    return sum(len(seats) for seats in door.app.state.door.room._seats.values())

@@ -130,7 +130,7 @@ def test_people_of_a_forest_that_the_agent_does_not_serve_are_refused(
 
 
 def test_a_new_key_is_the_one_that_pages_seal_for(site: Site) -> None:
-    new = unseal_key(ec.generate_private_key(ec.SECP256R1()), "key-2")
+    new = unseal_key(site.agent.sign, ec.generate_private_key(ec.SECP256R1()), "key-2")
     response = site.caller.post("keys", NewKey(unseal=new))
     assert (response.status_code, response.content) == (204, b"")
     (target,) = sealing_targets(site.agent.forest.id, timezone.now())
@@ -138,7 +138,7 @@ def test_a_new_key_is_the_one_that_pages_seal_for(site: Site) -> None:
 
 
 def test_a_key_id_never_changes_its_key(site: Site) -> None:
-    other = unseal_key(ec.generate_private_key(ec.SECP256R1()), "key-1")
+    other = unseal_key(site.agent.sign, ec.generate_private_key(ec.SECP256R1()), "key-1")
     response = site.caller.post("keys", NewKey(unseal=other))
     assert (response.status_code, response.json()["error"]) == (409, "key_refused")
     assert UnsealingKey.objects.filter(agent=site.agent.row).count() == 1
@@ -146,7 +146,9 @@ def test_a_key_id_never_changes_its_key(site: Site) -> None:
 
 @pytest.mark.parametrize("public", ["", "AA", "BA" + "A" * 85])
 def test_what_is_no_point_of_the_curve_is_no_key(site: Site, public: str) -> None:
-    key = unseal_key(ec.generate_private_key(ec.SECP256R1()), "key-2").model_copy(update={"public": public})
+    key = unseal_key(site.agent.sign, ec.generate_private_key(ec.SECP256R1()), "key-2").model_copy(
+        update={"public": public}
+    )
     response = site.caller.post("keys", NewKey(unseal=key))
     assert (response.status_code, response.json()["error"]) == (409, "key_refused")
 

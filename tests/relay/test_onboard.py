@@ -9,6 +9,7 @@ from django.utils import timezone
 from keyback.portal.agents.models import Agent
 from keyback.portal.agents.onboarding import make_onboarding_code
 from keyback.portal.limits.budgets import ONBOARDING
+from keyback.protocol.encoding import b64decode
 from keyback.protocol.messages import Onboarded
 from keyback.protocol.signing import fingerprint, public_bytes
 from tests.portal.agents import Candidate, candidate
@@ -37,7 +38,9 @@ def test_a_code_makes_a_pending_agent_and_tells_it_what_to_pin(site: Site) -> No
     told = Onboarded.model_validate_json(response.content)
     agent = Agent.objects.get(pk=told.agent_id)
     assert agent.state == Agent.State.PENDING and agent.organization == site.organization
-    assert told.fingerprint == fingerprint(public_bytes(new.sign)) and told.audience.endswith("/agents/v1/token")
+    assert told.fingerprint == fingerprint(
+        public_bytes(new.sign), b64decode(told.portal_public)
+    ) and told.audience.endswith("/agents/v1/token")
 
 
 def test_a_code_is_good_once_also_in_parallel(site: Site) -> None:

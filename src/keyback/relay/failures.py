@@ -14,7 +14,7 @@ from keyback.portal.organizations.lookup import NoOrganization, default_organiza
 
 __all__ = ["REFUSED_CALLS", "Failures", "client_block"]
 
-REFUSED_CALLS = Budget("agent_calls_refused", 120, timedelta(minutes=1))
+REFUSED_CALLS = Budget("agent_calls_refused", 60, timedelta(minutes=1))
 
 _REMEMBER = 10_000
 
