@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -87,7 +88,7 @@ def walk(user_id: str, address: str, clock: Clock, start: datetime) -> list[dict
     page = steps.note("wrong code", lambda: walker.type_code(page, "00000000"))
     page = steps.note("send again", lambda: walker.ask_for_code(page))
     for number in range(4):
-        page = steps.note(f"wrong {number}", lambda: walker.type_code(page, "0000 0000"))
+        page = steps.note(f"wrong {number}", partial(walker.type_code, page, "0000 0000"))
     page = steps.note("one too many", lambda: walker.type_code(page, "00000000"))
     return steps.seen
 

@@ -3,7 +3,7 @@ records it, so that the page and the request never tell different stories; a lat
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.dispatch import receiver
@@ -69,40 +69,43 @@ def _ended(recovery: Recovery, request: WritebackRequest, now: datetime) -> None
         move(recovery, Event.PASSWORD_REFUSED, findings=_findings(request) or [{"code": "filter", "params": {}}])
         audit(recovery, Activity.PASSWORD_RESET, Result.REFUSED, now, outcome=code)
     elif code == OutcomeCode.STALE:
-        # The waiting page asks for the new look: outcomes are recorded by the agents' door, which cannot sign.
-        move(recovery, Event.STALE, request_id=None)
+        inspection.begin(move(recovery, Event.STALE, request_id=None), now)
     elif code == OutcomeCode.UNKNOWN:
         move(recovery, Event.WRITE_UNKNOWN, refusal=_refusal(request))
         audit(recovery, Activity.PASSWORD_RESET, Result.UNKNOWN, now, outcome=code)
     else:
         move(recovery, Event.WRITE_REFUSED, refusal=_refusal(request), findings=_findings(request))
         audit(recovery, Activity.PASSWORD_RESET, Result.FAILURE, now, outcome=code or "expired")
+        if late:
+            _tell(recovery, MessageKind.WRITEBACK_UNSURE_RESOLVED, now, written="")
     if late:
         audit(recovery, Activity.WRITEBACK_CORRECTED, Result.SUCCESS, now, outcome=code)
 
 
 def written(recovery: Recovery, now: datetime) -> Recovery:
     """The new password stands. For a locked recovery, in the transaction that made it so."""
-    late = recovery.state in (State.UNSURE, State.REFUSED)
+    late = recovery.state in (State.REFUSED, State.UNSURE)
     recovery = move(recovery, Event.WRITTEN, refusal="")
     audit(recovery, Activity.PASSWORD_RESET, Result.SUCCESS, now)
-    for _datum, address in mails_of(person_or_nobody(recovery)):
-        enqueue(
-            recovery.organization,
-            kind=MessageKind.WRITEBACK_UNSURE_RESOLVED if late else MessageKind.PASSWORD_CHANGED,
-            to=address,
-            language=recovery.language,
-            context=_mail_context(recovery, now, late=late),
-            now=now,
-            tracking_id=recovery.id,
-            expires_in=timedelta(days=1),
-        )
+    if late:
+        _tell(recovery, MessageKind.WRITEBACK_UNSURE_RESOLVED, now, written="yes")
+    else:
+        _tell(recovery, MessageKind.PASSWORD_CHANGED, now, when=f"{now:%Y-%m-%d %H:%M} UTC")
     return recovery
 
 
-def _mail_context(recovery: Recovery, now: datetime, *, late: bool) -> dict[str, str]:
-    context = {"tracking_id": str(recovery.id), "when": now.strftime("%Y-%m-%d %H:%M UTC")}
-    return {**context, "written": "yes"} if late else context
+def _tell(recovery: Recovery, kind: MessageKind, now: datetime, **context: str) -> None:
+    """To every mailbox on file, so that whoever took one of them over cannot hide it."""
+    for _datum, address in mails_of(person_or_nobody(recovery)):
+        enqueue(
+            recovery.organization,
+            kind=kind,
+            to=address,
+            language=recovery.language,
+            context={"tracking_id": str(recovery.id), **context},
+            now=now,
+            tracking_id=recovery.id,
+        )
 
 
 def _refusal(request: WritebackRequest) -> str:
