@@ -2,14 +2,19 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from django.conf import settings
+from django.db import connection
 
 from keyback.portal.agents.models import Agent
 from keyback.portal.organizations import setup
 from keyback.portal.organizations.models import Domain, Organization
 from keyback.portal.people.models import Person
 from tests.portal.agents import confirmed_agent
+from tests.portal.commands import Keyback
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -57,3 +62,19 @@ def ana(organization: Organization) -> Person:
     from keyback.portal.people.create import create_cloud_person
 
     return create_cloud_person(organization, "ana@example.test", display_name="Ana Abel", by="operator:test", now=NOW)
+
+
+@pytest.fixture
+def keyback(transactional_db: None, tmp_path: Path) -> Keyback:
+    """`keyback` on the database and the keys of this test."""
+    own = settings.CONFIG
+    database = connection.settings_dict
+    url = f"sqlite:///{database['NAME']}"
+    if connection.vendor == "postgresql":
+        place = f"{database['HOST']}:{database['PORT']}/{database['NAME']}"
+        url = f"postgresql://{database['USER']}:{quote(database['PASSWORD'])}@{place}"
+    config = tmp_path / "portal.toml"
+    config.write_text(
+        f'public_url = "{own.public_url}"\nstate_dir = "{tmp_path}"\nkeys_dir = "{own.keys_dir}"\ndatabase = "{url}"\n'
+    )
+    return Keyback(config)

@@ -40,9 +40,7 @@ def verify(*, slug: str, name: str, by_operator: bool) -> None:
     from keyback.portal.organizations.models import Domain
 
     if not by_operator:
-        raise Refused(
-            "a domain is verified by who operates this portal: add --by-operator if it is theirs"
-        )
+        raise Refused("a domain is verified by who operates this portal: add --by-operator if it is theirs")
     found = Domain.objects.filter(organization=chosen_organization(slug), name=setup.normalise_domain(name)).first()
     if found is None:
         raise Refused(f"{slug} has no domain {name}; run: keyback domain add {slug} {name}")

@@ -55,6 +55,11 @@ def init(directory: Path, public_url: str, database: str | None) -> None:
     """Make a portal's configuration, keys and database in a directory of their own."""
     from keyback.portal import keyring
 
+    if database and os.environ.get("KEYBACK_DATABASE") != database and _has_password(database):
+        click.echo(
+            "keyback: the password in --database stood on the command line: everybody on this machine could read it",
+            err=True,
+        )
     os.umask(0o077)
     directory = directory.absolute()
     config_file = directory / "portal.toml"
@@ -132,6 +137,13 @@ def _listen(public_url: str) -> str:
     except ValueError as error:
         raise Refused(f"--public-url: {error}") from None
     return "127.0.0.1:8080"
+
+
+def _has_password(database: str) -> bool:
+    try:
+        return bool(urlsplit(database).password)
+    except ValueError:
+        return False  # no URL at all, which is told next
 
 
 def _mail_domain(public_url: str) -> str:

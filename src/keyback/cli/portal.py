@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -140,6 +141,8 @@ def chosen_organization(slug: str) -> Organization:
 
 def chosen_person(user_id: str) -> Person:
     """By any spelling, disabled people too. Raises Refused, also where the spelling names two people."""
+    from django.db.models import Q
+
     from keyback.portal.organizations.lookup import normalise_user_id, resolve
     from keyback.portal.people.models import Person
 
@@ -148,7 +151,9 @@ def chosen_person(user_id: str) -> Person:
         organization, _ = resolve(text)
     except ValueError as error:
         raise Refused(str(error)) from None
-    found = list(Person.objects.filter(organization=organization, spellings__text=text).distinct()[:2])
+    # By user ID too: who is out of scope has no spellings any more.
+    named = Q(spellings__text=text) | Q(user_id=text)
+    found = list(Person.objects.filter(named, organization=organization).order_by("pk").distinct()[:2])
     if len(found) == 1:
         return found[0]
     if found:
@@ -159,7 +164,7 @@ def chosen_person(user_id: str) -> Person:
 def new_password(*, from_stdin: bool = False) -> str:
     """Asked for twice, or read from standard input; never an argument, which every user of the machine could read."""
     if from_stdin:
-        password = click.get_text_stream("stdin").readline().rstrip("\r\n")
+        password = sys.stdin.readline().rstrip("\r\n")
     else:
         password = click.prompt("New password", hide_input=True, confirmation_prompt="Once more", err=True)
     if not password:

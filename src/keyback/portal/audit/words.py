@@ -47,6 +47,7 @@ class Activity(StrEnum):
     PASSWORD_RESET = "password.reset"  # Reset password (self-service)  # noqa: S105 — an activity's name
     PASSWORD_RESET_BY_ADMIN = "password.reset_by_admin"  # Reset password (by admin)  # noqa: S105
     PASSWORD_EXPIRED_BY_ADMIN = "password.expired_by_admin"  # noqa: S105
+    ADMIN_SUBMITTED = "admin.submitted"
     ACCOUNT_UNLOCKED = "account.unlocked"  # Unlock user account (self-service)
     ACCOUNT_UNLOCKED_BY_ADMIN = "account.unlocked_by_admin"
 

@@ -6,14 +6,20 @@ from __future__ import annotations
 import uuid
 from datetime import datetime, timedelta
 from functools import cache
+from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
+from django.db import transaction
 
 from keyback.passwords import DirectoryPolicy, Finding, PersonNames, check
+from keyback.portal.audit.words import Activity, Result
+from keyback.portal.audit.writer import write
+from keyback.portal.messages.queue import MessageKind, enqueue
+from keyback.portal.people.contacts import mails_of
 from keyback.portal.people.models import CloudPassword, Person
 
-__all__ = ["CLOUD_POLICY", "findings", "set_password", "verify_password"]
+__all__ = ["CLOUD_POLICY", "findings", "reset_by_admin", "set_password", "verify_password"]
 
 CLOUD_POLICY = DirectoryPolicy(
     min_length=8,
@@ -45,6 +51,31 @@ def set_password(person: Person, password: str, now: datetime) -> None:
             "changed_at": now,
         },
     )
+
+
+def reset_by_admin(person: Person, password: str, *, by: str, now: datetime, tracking_id: UUID) -> None:
+    """With audit, and mail to the person, like an administrator's reset in a directory."""
+    with transaction.atomic():
+        set_password(person, password, now)
+        write(
+            person.organization_id,
+            Activity.PASSWORD_RESET_BY_ADMIN,
+            result=Result.SUCCESS,
+            actor=by,
+            now=now,
+            tracking_id=tracking_id,
+            details={"person": str(person.id)},
+        )
+        for _datum, address in mails_of(person):
+            enqueue(
+                person.organization,
+                kind=MessageKind.PASSWORD_CHANGED,
+                to=address,
+                language=person.language,
+                context={"when": now.strftime("%Y-%m-%d %H:%M UTC"), "tracking_id": str(tracking_id)},
+                now=now,
+                tracking_id=tracking_id,
+            )
 
 
 def verify_password(person: Person | None, password: str) -> bool:
