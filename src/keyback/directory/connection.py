@@ -2,7 +2,7 @@
 
 python-ldap releases the interpreter's lock while it waits, so that these blocking calls belong into threads. A
 connection serves one thread at a time; `Pool` hands them out. Every operation has a time limit, and a connection
-that failed to answer once is never used again, since a late answer could be taken for that of the next question.
+that failed to answer once sends nothing more.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ _PROTECTED_RIDS = {
 _RID_ADMINISTRATOR = 500
 _RID_KRBTGT = 502
 _KRBTGT = re.compile(r"krbtgt(_\d+)?", re.IGNORECASE)  # each read-only controller has one with a number
+_SID = re.compile(r"S-1-\d+(-\d+)+")
 _DOMAIN_SID = re.compile(r"S-1-5-21-\d+-\d+-\d+-(\d+)")
 
 
@@ -83,13 +84,21 @@ class Guard:
     """What this agent may write. ``bases``: DNs below which accounts are in its scope (none: nothing is).
 
     ``listed_sids`` (of accounts or groups) and ``listed_dns`` (of accounts, or of what is above them) are the
-    operator's own list.
+    operator's own list. Raises ValueError for what is no SID or DN: a slip in the list must not protect nobody.
     """
 
     own_sid: str
     bases: tuple[str, ...]
     listed_sids: frozenset[str] = frozenset()
     listed_dns: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for sid in self.listed_sids:
+            if not _SID.fullmatch(sid):
+                raise ValueError(f"{sid!r} is not a SID such as S-1-5-21-1-2-3-1104")
+        for dn in (*self.bases, *self.listed_dns):
+            if not dn or not ldap.dn.is_dn(dn, ldap.DN_FORMAT_LDAPV3):
+                raise ValueError(f"{dn!r} is not a distinguished name such as OU=People,DC=example,DC=test")
 
     def refusal(self, account: Account, now: datetime) -> Refusal | None:
         """The first reason against writing, or None. ``now``: the directory's time (`Connection.server_time`)."""

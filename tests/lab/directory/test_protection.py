@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -142,6 +143,23 @@ def test_the_scope_does_not_depend_on_how_it_is_spelled(
     found = refusal(connection, scoped, augusta)
     assert (found is None) is inside
     assert found is None or found.reason is Reason.OUT_OF_SCOPE
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        {"listed_sids": frozenset({"S-1-5-21-1-2-3-"})},
+        {"listed_sids": frozenset({"ada"})},
+        {"listed_sids": frozenset({""})},
+        {"listed_dns": frozenset({"ada"})},
+        {"listed_dns": frozenset({""})},
+        {"bases": ("OU=People;DC",)},
+        {"bases": ("",)},
+    ],
+)
+def test_a_slip_in_the_list_or_the_scope_is_refused(guard: Guard, slip: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="is not a"):
+        replace(guard, **slip)
 
 
 def test_without_a_scope_nobody_is_written(connection: Connection, guard: Guard) -> None:

@@ -91,9 +91,7 @@ def test_display_names_split_where_microsoft_says(display_name: str, tokens: tup
         ("M-123456-m", "Erin M. Hagens", False),
     ],
 )
-def test_tokens_of_the_display_name_are_found_whole(
-    password: str, display_name: str, contained: bool
-) -> None:
+def test_tokens_of_the_display_name_are_found_whole(password: str, display_name: str, contained: bool) -> None:
     assert contains_display_name(password, display_name) is contained
 
 
