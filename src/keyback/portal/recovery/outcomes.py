@@ -69,7 +69,8 @@ def _ended(recovery: Recovery, request: WritebackRequest, now: datetime) -> None
         move(recovery, Event.PASSWORD_REFUSED, findings=_findings(request) or [{"code": "filter", "params": {}}])
         audit(recovery, Activity.PASSWORD_RESET, Result.REFUSED, now, outcome=code)
     elif code == OutcomeCode.STALE:
-        inspection.begin(move(recovery, Event.STALE, request_id=None), now)
+        # The waiting page asks for the new look: outcomes are recorded by the agents' door, which cannot sign.
+        move(recovery, Event.STALE, request_id=None)
     elif code == OutcomeCode.UNKNOWN:
         move(recovery, Event.WRITE_UNKNOWN, refusal=_refusal(request))
         audit(recovery, Activity.PASSWORD_RESET, Result.UNKNOWN, now, outcome=code)
