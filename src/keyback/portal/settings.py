@@ -112,7 +112,7 @@ TIME_ZONE = "UTC"
 
 # Sessions hold only which recovery this browser is in. A recovery lasts 15 minutes at most; its session outlives it, so
 # that whoever submitted in the last second still sees how it ended.
-SESSION_ENGINE = "django.contrib.sessions.backends.db"
+SESSION_ENGINE = "keyback.portal.sessions"
 SESSION_COOKIE_NAME = "__Host-keyback" if CONFIG.secure else "keyback"
 SESSION_COOKIE_SECURE = CONFIG.secure
 SESSION_COOKIE_HTTPONLY = True

@@ -1,0 +1,90 @@
+"""A session belongs to one browser, is new at every rise of privilege, and is worth nothing to who reads or writes the
+database."""
+
+from collections.abc import Callable
+
+import pytest
+from django.contrib.sessions.models import Session
+
+from keyback.portal.limits.models import Counter
+from keyback.portal.people.models import Person
+from tests.portal.walk import FakeDirectory, Walker, newest_code
+
+
+def _session_id(walker: Walker) -> str:
+    return walker.client.cookies["keyback"].value
+
+
+def test_the_session_id_is_new_at_every_rise(ada: Person, walker: Walker) -> None:
+    page = walker.identify("ada@example.test")
+    first = _session_id(walker)
+    page = walker.ask_for_code(page)
+    assert _session_id(walker) == first
+    walker.type_code(page, newest_code())
+    assert _session_id(walker) != first
+
+
+def test_the_old_session_id_is_worth_nothing_after_the_gate(ada: Person, walker: Walker) -> None:
+    page = walker.ask_for_code(walker.identify("ada@example.test"))
+    stolen = _session_id(walker)
+    walker.type_code(page, newest_code())
+    thief = Walker()
+    thief.client.cookies["keyback"] = stolen
+    assert thief.get("/recover/wait", follow=False).response.headers["Location"] == "/recover/"
+
+
+def test_a_planted_session_id_is_not_taken_over(ada: Person, walker: Walker) -> None:
+    walker.client.cookies["keyback"] = "plantedplantedplantedplantedplan"
+    walker.identify("ada@example.test")
+    assert _session_id(walker) != "plantedplantedplantedplantedplan"
+
+
+def test_somebody_else_s_recovery_ends_mine_in_the_same_browser(
+    ada: Person, make_ada: Callable[..., Person], walker: Walker
+) -> None:
+    """Two tabs, two people: the browser is in the newest recovery, and nothing of the first one helps in it."""
+    make_ada("grace")
+    walker.type_code(walker.ask_for_code(walker.identify("ada@example.test")), newest_code())
+    Counter.objects.all().delete()
+    page = walker.identify("grace@example.test")
+    assert page.heading
+    assert walker.get("/recover/wait", follow=False).response.headers["Location"] == "/recover/prove"
+    assert walker.recovery().gates_opened == []
+
+
+def test_who_reads_the_database_finds_no_session_id(ada: Person, walker: Walker) -> None:
+    walker.identify("ada@example.test")
+    row = Session.objects.get()
+    assert row.session_key != _session_id(walker)
+    thief = Walker()
+    thief.client.cookies["keyback"] = row.session_key
+    assert thief.get("/recover/prove", follow=False).response.headers["Location"] == "/recover/"
+
+
+def test_who_writes_the_database_cannot_paste_a_session(
+    ada: Person, make_ada: Callable[..., Person], walker: Walker
+) -> None:
+    make_ada("grace")
+    walker.type_code(walker.ask_for_code(walker.identify("ada@example.test")), newest_code())
+    proved = Session.objects.get()
+    thief = Walker()
+    thief.identify("grace@example.test")
+    Session.objects.exclude(pk=proved.pk).update(session_data=proved.session_data)
+    assert thief.get("/recover/wait", follow=False).response.headers["Location"] == "/recover/"
+
+
+@pytest.mark.parametrize("value", ['"' + "\\000" * 12 + '"', "x", "", "a" * 5000])
+def test_a_malformed_session_id_is_no_session(ada: Person, walker: Walker, value: str) -> None:
+    answer = walker.client.get("/recover/prove", headers={"Cookie": f"keyback={value}"})
+    assert answer.headers["Location"] == "/recover/"
+
+
+def test_the_way_back_does_not_reopen_a_finished_recovery(
+    cleo: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    page = walker.prove("cleo@example.test")
+    form = walker.get("/recover/password/plain").forms["/recover/password/plain"]
+    typed = {"new_password": "Winter-ist-kalt-7", "new_password_again": "Winter-ist-kalt-7"}
+    assert walker.post("/recover/password/plain", form | typed).status == 200
+    assert walker.post("/recover/password/plain", form | typed).status == 409
+    assert page.status == 200
