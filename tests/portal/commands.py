@@ -2,17 +2,67 @@
 
 from __future__ import annotations
 
+import io
+import json
+import logging
 import os
 import pty
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from keyback.cli.main import main
 from tests.support.waiting import wait_until
 
 KEYBACK = Path(sys.executable).with_name("keyback")
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Here:
+    """`keyback` within this process, on the test's own database connection: what a test writes, it sees."""
+
+    def __call__(self, *arguments: str, input: str = "") -> Done:
+        out, err = io.StringIO(), io.StringIO()
+        level, environment, stdin = logging.getLogger().level, dict(os.environ), sys.stdin
+        sys.stdin = io.StringIO(input)
+        try:
+            with redirect_stdout(out), redirect_stderr(err):
+                main(arguments)
+        except SystemExit as end:
+            return Done(int(end.code or 0), out.getvalue(), err.getvalue())
+        finally:
+            sys.stdin = stdin
+            logging.getLogger().setLevel(level)
+            os.environ.clear()
+            os.environ.update(environment)
+        raise AssertionError("main() ends with an exit status")
+
+    def ok(self, *arguments: str, input: str = "") -> str:
+        """The standard output of a command that must succeed."""
+        done = self(*arguments, input=input)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def lines(self, *arguments: str) -> list[dict[str, Any]]:
+        """What a command with --json prints."""
+        return [json.loads(line) for line in self.ok(*arguments, "--json").splitlines()]
+
+    def refused(self, *arguments: str, input: str = "") -> str:
+        """The one line that a command says that must be refused with exit status 2."""
+        done = self(*arguments, input=input)
+        assert (done.returncode, done.stdout) == (2, ""), done
+        assert done.stderr.count("\n") == 1, done.stderr
+        return done.stderr.strip()
 
 
 @dataclass

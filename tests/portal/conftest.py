@@ -14,7 +14,7 @@ from keyback.portal.organizations import setup
 from keyback.portal.organizations.models import Domain, Organization
 from keyback.portal.people.models import Person
 from tests.portal.agents import confirmed_agent
-from tests.portal.commands import Keyback
+from tests.portal.commands import Here, Keyback
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -78,3 +78,9 @@ def keyback(transactional_db: None, tmp_path: Path) -> Keyback:
         f'public_url = "{own.public_url}"\nstate_dir = "{tmp_path}"\nkeys_dir = "{own.keys_dir}"\ndatabase = "{url}"\n'
     )
     return Keyback(config)
+
+
+@pytest.fixture
+def here(db: None) -> Here:
+    """`keyback` within this process."""
+    return Here()

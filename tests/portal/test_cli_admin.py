@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -48,7 +49,7 @@ def agent(organization: Organization) -> AgentWithKeys:
 @pytest.fixture
 def ada(agent: AgentWithKeys) -> Person:
     record = PersonRecord(
-        object_guid="11111111-2222-3333-4444-555555555555",  # type: ignore[arg-type] — pydantic reads it
+        object_guid=uuid4(),
         anchor="a",
         user_id="ada@example.test",
         account_name="ada",

@@ -65,14 +65,12 @@ def on_portal(command: Callable[P, R]) -> Callable[..., R]:
     def run(*args: P.args, config_file: Path, **kwargs: P.kwargs) -> R:  # type: ignore[valid-type]
         use(config_file)
         start()
-        from django.db import DatabaseError, connection
+        from django.db import DatabaseError
 
         try:
             return command(*args, **kwargs)
         except DatabaseError as error:
             raise Refused(_database_problem(config_file, error)) from None
-        finally:
-            connection.close()
 
     return run
 
