@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import resource
 import signal
 import ssl
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from keyback.cli.portal import DEFAULT_CONFIG, use
 from keyback.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -32,7 +32,8 @@ _config = click.option(
     "path",
     type=click.Path(path_type=Path, dir_okay=False),
     envvar="KEYBACK_CONFIG",
-    required=True,
+    default=DEFAULT_CONFIG,
+    show_default=True,
     help="The portal's TOML file.",
 )
 _log = logging.getLogger("keyback.serve")
@@ -88,8 +89,7 @@ def _prepared(path: Path, *, alone: bool = False) -> Config:
 
     ``alone``: this process shares its work with others, which SQLite is not for: their wake-ups stay in one process.
     """
-    os.environ["KEYBACK_CONFIG"] = str(path)
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "keyback.portal.settings")
+    use(path)
     from keyback.portal import config as configuration
 
     config = configuration.read()

@@ -20,7 +20,7 @@ from keyback.relay.problems import MALFORMED
 
 __all__ = ["Server", "listening_socket", "make_server"]
 
-HEAD_SECONDS = 15
+HEAD_SECONDS = 10
 """From connecting, or from the first byte after an answer, until a request's head is complete."""
 
 HEAD_BYTES = 32_768
