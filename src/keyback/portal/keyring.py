@@ -37,6 +37,7 @@ class Keyring:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
+        self._rest: tuple[int, MultiFernet] | None = None
 
     def _read(self, name: str) -> bytes:
         path = self._directory / name
@@ -59,13 +60,40 @@ class Keyring:
     def _index(self) -> bytes:
         return self._read("index.key")
 
-    @cached_property
+    @property
     def rest(self) -> MultiFernet:
-        """Encrypts with the newest key and opens with any: rotation adds a file, re-encrypts, removes the old one."""
-        names = sorted((p.name for p in self._directory.glob("rest-*.key")), reverse=True)
-        if not names:
-            raise ConfigurationError(f"{self._directory}: no rest-NNN.key; 'keyback init' makes the keys")
-        return MultiFernet([Fernet(self._read(name)) for name in names])
+        """Encrypts with the newest key and opens with any: rotation adds a file, re-encrypts, removes the old one.
+
+        Read anew when the directory has changed, so that a rotation needs no restart of any process."""
+        changed_at = self._directory.stat().st_mtime_ns if self._directory.is_dir() else 0
+        if self._rest is None or self._rest[0] != changed_at:
+            names = self.rest_names()
+            if not names:
+                raise ConfigurationError(f"{self._directory}: no rest-NNN.key; 'keyback init' makes the keys")
+            self._rest = (changed_at, MultiFernet([Fernet(self._read(name)) for name in names]))
+        return self._rest[1]
+
+    def rest_names(self) -> list[str]:
+        """File names, newest first."""
+        return sorted((path.name for path in self._directory.glob("rest-*.key")), reverse=True)
+
+    def add_rest_key(self) -> str:
+        """The name of a new key, which is used from now on."""
+        newest = self.rest_names()[0]
+        name = f"rest-{int(newest[5:8]) + 1:03d}.key"
+        # Complete before it has its name: another process reads it as soon as it is there.
+        unfinished = self._directory / f".{name}"
+        unfinished.unlink(missing_ok=True)
+        _write(unfinished, Fernet.generate_key())
+        unfinished.rename(self._directory / name)
+        return name
+
+    def drop_old_rest_keys(self) -> list[str]:
+        """Removes all but the newest; what is still under them is lost for good."""
+        old = self.rest_names()[1:]
+        for name in old:
+            (self._directory / name).unlink()
+        return old
 
     @cached_property
     def requests(self) -> Ed25519PrivateKey:
