@@ -113,7 +113,8 @@ class EventLog:
             facts.source,
             facts.level,
             tracking_id,
-            message or facts.meaning,
+            # One line, so that no text from elsewhere can pass for another event in a log of lines.
+            " ".join((message or facts.meaning).split()),
             fields,
         )
         row = event.to_dict()
