@@ -11,7 +11,7 @@ from keyback.portal.recovery.moves import move
 from keyback.portal.recovery.subjects import audit
 from keyback.portal.writeback.preparation import AlreadyWaiting, NoAgent, prepare, submit_unsealed
 from keyback.protocol.limits import QUEUE_LIFE
-from keyback.protocol.messages import Operation
+from keyback.protocol.messages import Flags, Operation
 
 __all__ = ["begin"]
 
@@ -32,6 +32,7 @@ def begin(recovery: Recovery, now: datetime) -> Recovery:
             tracking_id=recovery.id,
             deadline=now + timedelta(seconds=QUEUE_LIFE),
             now=now,
+            flags=Flags(unlock=True),  # so that a right that the reset will need is missed now, not then
         )
         request = submit_unsealed(preparation, person, now)
     except NoAgent:
