@@ -123,9 +123,11 @@ def test_a_worker_that_dies_while_sending_loses_nothing(
     mail_to: Sink, organization: Organization, now: datetime
 ) -> None:
     row = code_for(organization, now)
-    Message.objects.filter(pk=row.pk).update(state="sending", next_attempt_at=now + timedelta(minutes=2))
-    assert send_due(now + timedelta(minutes=1)) == 0
-    assert send_due(now + timedelta(minutes=2)) == 1
+    worker._claim(now)
+    row.refresh_from_db()
+    assert row.state == "sending"
+    assert send_due(now + timedelta(seconds=29)) == 0
+    assert send_due(now + timedelta(seconds=30)) == 1
     assert mail_to.wait_for(to="ana@mail.test")
 
 
@@ -146,6 +148,19 @@ def test_a_refusal_keeps_neither_address_nor_reply(organization: Organization, n
         controller.stop()
     row.refresh_from_db()
     assert (row.state, row.sealed, row.problem) == ("dead", None, "the address was refused (550)")
+
+
+@pytest.mark.parametrize("address", ['"a\x01"@example.test', "a@b@c", '"a', "a\r\nb@example.test", "<>"])
+def test_an_address_that_makes_no_mail_holds_up_nobody(
+    mail_to: Sink, organization: Organization, now: datetime, address: str
+) -> None:
+    broken = code_for(organization, now, to=address)
+    Message.objects.filter(pk=broken.pk).update(discard=False)
+    code_for(organization, now, to="ben@mail.test")
+    assert send_due(now) == 2
+    assert mail_to.wait_for(to="ben@mail.test")
+    broken.refresh_from_db()
+    assert (broken.state, broken.sealed) == ("dead", None)
 
 
 def test_a_line_break_in_a_name_begins_no_header(mail_to: Sink, organization: Organization, now: datetime) -> None:

@@ -64,7 +64,7 @@ def enqueue(
         organization=organization,
         kind=kind.value,
         tracking_id=tracking_id,
-        discard=discard or to is None,
+        discard=discard or not to,
         sealed=sealed.encode("ascii"),
         created_at=now,
         next_attempt_at=now,

@@ -6,6 +6,7 @@ import smtplib
 import ssl
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
@@ -68,12 +69,12 @@ class MailServer:
             raise self._silent
         try:
             message = _composed(mail, self._config.sender)
-        except ValueError:  # one broken row must not hold up those behind it
-            raise MailRefused("it could not be put into the form of a mail", permanent=True) from None
-        try:
             if self._connection is None:
                 self._connection = _connected(self._config)
             self._connection.send_message(message, from_addr=self._config.sender, to_addrs=[mail.to])
+        except (ValueError, MessageError):
+            # An address or a name that makes no header. One broken row must not hold up those behind it.
+            raise MailRefused("it could not be put into the form of a mail", permanent=True) from None
         except smtplib.SMTPRecipientsRefused as error:
             code = next(iter(error.recipients.values()))[0] if error.recipients else 0
             self._close()
