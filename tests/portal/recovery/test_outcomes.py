@@ -2,6 +2,8 @@
 
 import pytest
 from django.utils import timezone
+from tests.portal.recovery.conftest import Clock, heard
+from tests.portal.walk import FakeDirectory, Walker, boxes_for, mails
 
 from keyback.portal.audit.models import AuditEntry
 from keyback.portal.people.models import Person
@@ -10,8 +12,6 @@ from keyback.portal.writeback.requests import claim, finish, grant_writing, swee
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.messages import Before, Envelope, Finding, Outcome, WriteIntent
 from keyback.protocol.outcomes import OutcomeCode
-from tests.portal.recovery.conftest import Clock, heard
-from tests.portal.walk import FakeDirectory, Walker, boxes_for, mails
 
 NEW = "Winter-ist-kalt-7"
 
@@ -52,7 +52,13 @@ def test_a_refusal_has_its_title_and_code(
 
 @pytest.mark.parametrize(
     "code",
-    [OutcomeCode.PROTECTED, OutcomeCode.DISABLED, OutcomeCode.PERMISSION, OutcomeCode.SMART_CARD, OutcomeCode.NOT_FOUND],
+    [
+        OutcomeCode.PROTECTED,
+        OutcomeCode.DISABLED,
+        OutcomeCode.PERMISSION,
+        OutcomeCode.SMART_CARD,
+        OutcomeCode.NOT_FOUND,
+    ],
 )
 def test_what_cannot_be_written_is_told_before_a_password_is_typed(
     code: OutcomeCode, ada: Person, directory: FakeDirectory, walker: Walker
@@ -87,7 +93,9 @@ def test_an_inspection_that_nobody_took_is_told_as_unreachable(ada: Person, walk
     assert "SSPR_0030" in walker.get("/recover/wait").text
 
 
-def test_a_password_changed_meanwhile_is_looked_at_again(waiting: Walker, directory: FakeDirectory, ada: Person) -> None:
+def test_a_password_changed_meanwhile_is_looked_at_again(
+    waiting: Walker, directory: FakeDirectory, ada: Person
+) -> None:
     directory.write(OutcomeCode.STALE)
     assert waiting.get("/recover/wait").heading == "We are looking at your account"
     directory.inspect(ada)

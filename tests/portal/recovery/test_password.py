@@ -4,6 +4,7 @@ import json
 import uuid
 
 import pytest
+from tests.portal.walk import FakeDirectory, Page, Walker, boxes_for
 
 from keyback.passwords import CharacterClass
 from keyback.portal.people.models import Person
@@ -12,7 +13,6 @@ from keyback.protocol.encoding import b64decode, b64encode
 from keyback.protocol.messages import Finding
 from keyback.protocol.outcomes import OutcomeCode
 from keyback.protocol.sealing import BOX_BYTES
-from tests.portal.walk import FakeDirectory, Page, Walker, boxes_for
 
 NEW = "Winter-ist-kalt-7"
 
@@ -111,7 +111,9 @@ def test_boxes_of_another_request_are_refused(page: Page, walker: Walker) -> Non
     assert answer.status_code == 409
 
 
-def test_a_refused_password_names_each_rule_and_leads_back(page: Page, walker: Walker, directory: FakeDirectory) -> None:
+def test_a_refused_password_names_each_rule_and_leads_back(
+    page: Page, walker: Walker, directory: FakeDirectory
+) -> None:
     walker.send_boxes(page, boxes_for(page, NEW))
     directory.write(OutcomeCode.POLICY, [Finding(code="used_before"), Finding(code="too_short", params={"minimum": 9})])
     again = walker.get("/recover/wait")

@@ -2,11 +2,11 @@
 
 import pytest
 from django.db import connection
+from tests.portal.walk import FakeDirectory, Page, Walker
 
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person
 from keyback.portal.writeback.models import WritebackRequest
-from tests.portal.walk import FakeDirectory, Page, Walker
 
 NEW = "Winter-ist-kalt-7"
 PATH = "/recover/password/plain"

@@ -4,6 +4,9 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from tests.portal.agents import AgentWithKeys
+from tests.portal.recovery.conftest import heard
+from tests.portal.walk import Walker, newest_code
 
 from keyback.portal.agents.models import Agent
 from keyback.portal.agents.registry import revoke
@@ -11,9 +14,6 @@ from keyback.portal.audit.models import AuditEntry
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person, Policy
 from keyback.portal.recovery.models import Recovery
-from tests.portal.agents import AgentWithKeys
-from tests.portal.recovery.conftest import heard
-from tests.portal.walk import Walker, newest_code
 
 BOTH = pytest.mark.parametrize("user_id", ["ada@example.test", "nobody@example.test"])
 
