@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +28,7 @@ class Directory:
 
     def __init__(self, url: str, ca_file: Path, base_dn: str, user: str, password: str) -> None:
         self.base_dn = base_dn
+        _shake_hands(url, ca_file)
         self._ldap: Any = open_ldap(url, ca_file)
         _asked(self._ldap.simple_bind_s, user, password)
 
@@ -106,16 +109,29 @@ class Directory:
 
 
 def open_ldap(url: str, ca_file: Path, timeout: float = 10) -> Any:
-    """An unbound python-ldap connection that verifies the controller's certificate. ``timeout`` in seconds."""
+    """An unbound python-ldap connection that verifies the controller's certificate.
+
+    ``timeout`` in seconds is that of answers. The handshake has none: libldap with GnuTLS knows no limit there.
+    """
     connection = ldap.initialize(url)
     connection.set_option(ldap.OPT_PROTOCOL_VERSION, 3)
     connection.set_option(ldap.OPT_REFERRALS, 0)
-    connection.set_option(ldap.OPT_NETWORK_TIMEOUT, timeout)
     connection.set_option(ldap.OPT_TIMEOUT, timeout)
     connection.set_option(ldap.OPT_X_TLS_CACERTFILE, str(ca_file))
     connection.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND)
     connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
     return connection
+
+
+def _shake_hands(url: str, ca_file: Path, timeout: float = 10) -> None:
+    """Raise :class:`ControllerError` where nobody agrees on TLS in time, since libldap would wait forever."""
+    address = url.removeprefix("ldaps://")
+    context = ssl.create_default_context(cafile=str(ca_file))
+    try:
+        with socket.create_connection((address, 636), timeout=timeout) as plain:
+            context.wrap_socket(plain, server_hostname=address).close()
+    except OSError as error:
+        raise ControllerError(f"{url} does not answer: {error}") from None
 
 
 def escape_filter(text: str) -> str:

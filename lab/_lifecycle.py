@@ -18,21 +18,25 @@ from lab.people import PEOPLE, Kind
 _DEFAULT_IP = "127.0.0.2"
 
 
-def up(name: str = DEFAULT_NAME, *, ip: str | None = None, flavour: Flavour = "trixie") -> Forest:
+def up(
+    name: str = DEFAULT_NAME, *, ip: str | None = None, flavour: Flavour = "trixie", domain: str | None = None
+) -> Forest:
     """Bring the forest ``name`` up and return it; if it is up already, only what was killed of it is started.
 
-    ``ip`` is a loopback address, by default 127.0.0.2 for ``corp`` and the next free one for others. The first call on
-    a machine makes the root (about a minute) and the first one for a name the template (some seconds).
+    ``ip`` is a loopback address, by default 127.0.0.2 for ``corp`` and the next free one for others. ``domain``, by
+    default the name, makes the realm. The first call on a machine makes the root (about a minute) and the first one
+    for a domain its template (some seconds).
     """
     require_root_user()
     realm_of(name)
+    domain = domain or name
     with lock(run_dir(), name):
         if (run_dir() / name / "forest.json").exists():
             return _start_all(describe(name), ip, flavour)
         ensure_root(flavour)
         address = free_address(ip or (_DEFAULT_IP if name == DEFAULT_NAME else None))
-        template = ensure_template(name, flavour, address)
-        forest = Forest(name, flavour, run_dir() / name, (Controller("dc1", address),))
+        template = ensure_template(domain, flavour, address)
+        forest = Forest(name, domain, flavour, run_dir() / name, (Controller("dc1", address),))
         shutil.rmtree(forest.directory, ignore_errors=True)
         # cp keeps the holes of Samba's databases, and shares blocks where the file system can.
         copy = ["cp", "--archive", "--reflink=auto", "--sparse=always", str(template), str(forest.directory)]

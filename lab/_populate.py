@@ -40,6 +40,8 @@ def interval(seconds: float) -> int:
 def populate(forest: Forest, directory: Directory, service_password: str) -> None:
     """Everything the table says, except what time or failures bring about (:func:`lab._accounts.make_lasting`)."""
     domain_policy(directory)
+    # Or a test that lets passwords expire after a minute locks the lab itself out.
+    directory.replace(directory.find("Administrator"), {"userAccountControl": NORMAL_ACCOUNT | PASSWORD_NEVER_EXPIRES})
     for unit in (people.PEOPLE_OU, people.GROUPS_OU, people.OUTSIDE_OU, people.SERVICES_OU):
         directory.add(f"{unit},{directory.base_dn}", {"objectClass": "organizationalUnit"})
     partitions = f"CN=Partitions,CN=Configuration,{directory.base_dn}"

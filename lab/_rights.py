@@ -52,19 +52,24 @@ def place_dn(directory: Directory, place: Place) -> str:
 
 
 def remove_right(forest: Forest, right: Right) -> None:
-    """Take a delegated right from the service account."""
+    """Take a delegated right from the service account.
+
+    ``unexpire-password`` is given to all authenticated users too, as in every Active Directory: only
+    :func:`deny_right` takes it away for good.
+    """
     with forest.administrator() as directory:
         place, entry = _entry(forest, directory, right)
         directory.ungrant(place_dn(directory, place), entry)
 
 
 def restore_rights(forest: Forest) -> None:
-    """Give the service account all its delegated rights again, and lift what :func:`deny_right` laid on the OU."""
+    """Give the service account all its delegated rights again, and lift what :func:`deny_right` denied everywhere."""
     with forest.administrator() as directory:
-        directory.ungrant(place_dn(directory, "people"), *denials(directory.sid(forest.service_dn)))
-        for right in DELEGATED:
-            place, entry = _entry(forest, directory, right)
-            directory.grant(place_dn(directory, place), entry)
+        denied = denials(directory.sid(forest.service_dn))
+        for place, entry in DELEGATED.values():
+            dn = place_dn(directory, place)
+            granted = replace(entry, sid=denied[0].sid)
+            directory.set_dacl(dn, directory.dacl(dn).removing(*denied).adding(granted))
 
 
 def deny_right(forest: Forest, right: Right, account: str | None = None) -> None:

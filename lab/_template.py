@@ -25,25 +25,25 @@ _SOURCES = ("people.py", "_populate.py", "_rights.py", "_descriptor.py", "_contr
 _LIFE = 14 * 86400
 
 
-def ensure_template(name: str, flavour: Flavour, ip: str) -> Path:
-    """The directory of the template for a forest called ``name``, made on ``ip`` if need be (some seconds)."""
+def ensure_template(domain: str, flavour: Flavour, ip: str) -> Path:
+    """The directory of the template for a forest of ``domain``, made on ``ip`` if need be (some seconds)."""
     templates = cache_dir() / "templates"
     templates.mkdir(mode=0o700, exist_ok=True)
-    template = templates / f"{flavour}-{name}-{_digest()}"
-    with lock(cache_dir(), f"template-{flavour}-{name}"):
+    template = templates / f"{flavour}-{domain}-{_digest()}"
+    with lock(cache_dir(), f"template-{flavour}-{domain}"):
         if not template.exists() or time.time() - template.stat().st_mtime > _LIFE:
-            for old in templates.glob(f"{flavour}-{name}-*"):
+            for old in templates.glob(f"{flavour}-{domain}-*"):
                 shutil.rmtree(old)
-            _build(template, name, flavour, ip)
+            _build(template, domain, flavour, ip)
     return template
 
 
-def _build(template: Path, name: str, flavour: Flavour, ip: str) -> None:
+def _build(template: Path, domain: str, flavour: Flavour, ip: str) -> None:
     building = template.with_name(f"{template.name}.building")
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(mode=0o711)
     controller = Controller("dc1", ip)
-    forest = Forest(name, flavour, building, (controller,))
+    forest = Forest(domain, domain, flavour, building, (controller,))
     Authority.create(building, f"{forest.netbios} lab authority", datetime.now(UTC))
     service_password = _secret(building / f"{SERVICE_ACCOUNT}.password")
     _controller.configure(forest, controller)

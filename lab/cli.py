@@ -45,10 +45,11 @@ def group() -> None:
 @_NAME
 @click.option("--ip", help="Loopback address; corp has 127.0.0.2, others the next free one.")
 @click.option("--flavour", type=click.Choice(FLAVOURS), default="trixie", help="Which Debian's Samba.")
-def up(name: str, ip: str | None, flavour: Flavour) -> None:
+@click.option("--domain", help="What the realm is made of, if not NAME: corp for CORP.EXAMPLE.TEST.")
+def up(name: str, ip: str | None, flavour: Flavour, domain: str | None) -> None:
     """Bring the forest NAME up (default: corp)."""
     begun = time.monotonic()
-    forest = lab.up(name, ip=ip, flavour=flavour)
+    forest = lab.up(name, ip=ip, flavour=flavour, domain=domain)
     _show(forest)
     click.echo(f"up after {time.monotonic() - begun:.1f} s")
 

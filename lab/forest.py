@@ -37,16 +37,21 @@ class Controller:
 
 @dataclass(frozen=True, slots=True)
 class Forest:
-    """A forest as its clients see it. All paths are absolute; password files have mode 0600 and no line end."""
+    """A forest as its clients see it. All paths are absolute; password files have mode 0600 and no line end.
+
+    ``domain`` is what its realm is made of: ``corp`` for ``CORP.EXAMPLE.TEST``. Forests of different names may have the
+    same domain; they are separate copies then.
+    """
 
     name: str
+    domain: str
     flavour: Flavour
     directory: Path = field(repr=False)
     controllers: tuple[Controller, ...] = ()
 
     @property
     def realm(self) -> str:
-        return realm_of(self.name)
+        return realm_of(self.domain)
 
     @property
     def dns_domain(self) -> str:
@@ -54,7 +59,7 @@ class Forest:
 
     @property
     def netbios(self) -> str:
-        return self.name.upper()
+        return self.domain.upper()
 
     @property
     def base_dn(self) -> str:
@@ -174,7 +179,11 @@ class Forest:
         }
 
     def save(self) -> None:
-        state = {"flavour": self.flavour, "controllers": [asdict(controller) for controller in self.controllers]}
+        state = {
+            "domain": self.domain,
+            "flavour": self.flavour,
+            "controllers": [asdict(controller) for controller in self.controllers],
+        }
         fresh = self.directory / f".{_STATE}"
         fresh.write_text(json.dumps(state, indent=1))
         fresh.rename(self.directory / _STATE)
@@ -198,7 +207,7 @@ def describe(name: str = DEFAULT_NAME) -> Forest:
         )
         for row in state["controllers"]
     )
-    return Forest(name, state["flavour"], directory, controllers)
+    return Forest(name, state.get("domain", name), state["flavour"], directory, controllers)
 
 
 def describe_all() -> list[Forest]:

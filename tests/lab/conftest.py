@@ -1,0 +1,25 @@
+"""Everything below runs against real Samba controllers; see :mod:`lab.testing` for what these fixtures promise."""
+
+from lab.testing import (
+    forest,
+    forest_to_break,
+    new_person,
+    older_forest,
+    other_forest,
+    password_filter,
+    policy,
+    rights,
+    two_controllers,
+)
+
+__all__ = [
+    "forest",
+    "forest_to_break",
+    "new_person",
+    "older_forest",
+    "other_forest",
+    "password_filter",
+    "policy",
+    "rights",
+    "two_controllers",
+]
