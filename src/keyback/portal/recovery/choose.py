@@ -130,7 +130,7 @@ def submit_cloud(recovery: Recovery, password: str, client: Client, now: datetim
 def _refuse(recovery: Recovery, findings: list[dict[str, Any]], now: datetime) -> Recovery:
     """A rule was broken: the person chooses another password."""
     with transaction.atomic():
-        return move(locked(recovery), Event.PASSWORD_REFUSED, findings=findings)
+        return move(locked(recovery), Event.PASSWORD_REFUSED, findings=findings, refusal="")
 
 
 def _plain(finding: Finding) -> dict[str, Any]:

@@ -66,7 +66,8 @@ def _ended(recovery: Recovery, request: WritebackRequest, now: datetime) -> None
     if code == OutcomeCode.DONE:
         written(recovery, now)
     elif code in (OutcomeCode.POLICY, OutcomeCode.BANNED) and _refusal(request) != TOO_YOUNG:
-        move(recovery, Event.PASSWORD_REFUSED, findings=_findings(request) or [{"code": "filter", "params": {}}])
+        findings = _findings(request) or [{"code": "filter", "params": {}}]
+        move(recovery, Event.PASSWORD_REFUSED, findings=findings, refusal=_refusal(request))
         audit(recovery, Activity.PASSWORD_RESET, Result.REFUSED, now, outcome=code)
     elif code == OutcomeCode.STALE:
         # The waiting page asks for the new look: outcomes are recorded by the agents' door, which cannot sign.

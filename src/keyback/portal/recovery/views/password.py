@@ -151,6 +151,7 @@ def _context(recovery: Recovery) -> dict[str, Any]:
         "organization": recovery.organization,
         "person": person,
         "policy": policy,
+        "refusal_code": recovery.refusal if recovery.findings else "",
         "errors": [("new-password", sentence) for sentence in sentences(recovery.findings)],
         "rules": {
             "min_length": policy.min_length,

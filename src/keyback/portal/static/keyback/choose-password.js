@@ -45,12 +45,12 @@ async function seal(password) {
 }
 
 /** The same summary as the server's: at the top, with the focus, linked to the field. */
-function complain(field, text) {
+function complain(field, text, next = `#${field.id}`) {
   document.getElementById("error-summary")?.remove();
   const summary = document.getElementById("error-template").content.firstElementChild.cloneNode(true);
   const link = summary.querySelector("a");
   link.textContent = text;
-  link.href = `#${field.id}`;
+  link.href = next;
   document.querySelector(".sheet").prepend(summary);
   for (const input of [first, again]) {
     input.toggleAttribute("aria-invalid", false);
@@ -79,8 +79,9 @@ async function send(boxes) {
     body: JSON.stringify({ step: page.step, request_id: page.request_id, boxes }),
   });
   const answer = await response.json();
-  if (answer.next) return location.replace(answer.next);
-  throw Object.assign(new Error(answer.error), { told: answer.message });
+  if (response.ok) return location.replace(answer.next);
+  // Also when another tab has finished meanwhile: its success must not look like this one's.
+  throw Object.assign(new Error(answer.error), { told: answer.message, next: answer.next });
 }
 
 form.addEventListener("submit", async (event) => {
@@ -89,6 +90,7 @@ form.addEventListener("submit", async (event) => {
   const problem = problemOf(first.value);
   if (problem) return complain(...problem);
   let boxes;
+  document.getElementById("error-summary")?.remove();
   sending = true;
   button.setAttribute("aria-disabled", "true");
   status.textContent = form.dataset.sending;
@@ -100,7 +102,7 @@ form.addEventListener("submit", async (event) => {
   try {
     if (boxes) await send(boxes);
   } catch (error) {
-    complain(first, error.told ?? form.dataset.failed);
+    complain(first, error.told ?? form.dataset.failed, error.next);
   }
   sending = false;
   button.removeAttribute("aria-disabled");
