@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+from playwright.sync_api import expect
 from tests.browser.walk import CHOOSE, CODE, DONE, IDENTIFY, PROVE, Walk
 from tests.support.smtp import text_of
 from tests.support.whole import Whole, fresh_password
@@ -56,14 +57,14 @@ def test_a_password_that_breaks_a_rule_is_not_sent_and_one_typed_differently_nei
     walk = visit()
     walk.to_choose(person)
     sent: list[str] = []
-    walk.page.on("request", lambda request: sent.append(request.method))
+    walk.page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
 
     walk.choose_password("short")
-    status = walk.page.locator("#choose-status")
-    assert "does not meet the rules" in status.inner_text()
+    summary = walk.page.locator("#error-summary")
+    assert "does not meet the rules" in summary.inner_text()
     password = fresh_password()
     walk.choose_password(password, again=f"{password}x")
-    assert "not the same" in status.inner_text()
+    assert "not the same" in summary.inner_text()
     assert sent == []
 
     walk.choose_password(password)
@@ -99,5 +100,5 @@ def test_a_step_taken_in_one_tab_cannot_be_taken_again_in_another(whole: Whole, 
     walk.choose_password(fresh_password())
     walk.at(DONE)
     other.choose_password(fresh_password())
-    assert "This step is over" in other.page.locator("#choose-status").inner_text()
+    expect(other.page.locator("#error-summary")).to_contain_text("This step is over")
     assert len([write for write in whole.resets_of(person) if write.by_service]) == 1

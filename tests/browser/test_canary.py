@@ -1,0 +1,132 @@
+"""Secrets leave no trace: canary passwords, codes and tokens go through everything, then everything is searched."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import UUID
+
+import httpx2
+import pytest
+from playwright.sync_api import Browser
+from tests.browser.walk import CHOOSE, DONE, Walk
+from tests.support import canary
+from tests.support.person import new_address
+from tests.support.smtp import Sink
+from tests.support.whole import Whole, build
+
+import lab
+from lab.people import INITIAL_PASSWORD
+
+COOKIES = {"keyback": "session", "keyback-csrf": "CSRF token", "keyback-device": "device"}
+
+
+def canary_password() -> str:
+    """With a letter that every encoding writes in its own way."""
+    return f"Canary-{secrets.token_hex(6)}-Übel+7"
+
+
+@pytest.fixture(scope="module")
+def on_postgres(
+    tmp_path_factory: pytest.TempPathFactory, forest: lab.Forest, mail: Sink, postgres: str
+) -> Iterator[Whole]:
+    built = build(tmp_path_factory.mktemp("canary"), forest, mail, database=postgres)
+    yield built
+    built.stack.stop()
+
+
+def search(whole: Whole, found: dict[str, str], since: float) -> list[str]:
+    """Where the secrets are that nobody should find."""
+    long_ones = {name: secret for name, secret in found.items() if not name.startswith("code")}
+    logs = whole.forest.directory.glob("**/log")
+    traces = canary.traces_in_files(canary.files_below(whole.stack.directory, *logs), found)
+    # Eight digits are in somebody's temporary file by chance; a password is not.
+    traces += canary.traces_in_files(canary.fresh_temporary_files(since), long_ones)
+    passwords = {name: secret for name, secret in found.items() if "password" in name}
+    traces += [f"{name} in a mail" for mail in whole.mail.messages for name in canary.traces(bytes(mail), passwords)]
+    return traces
+
+
+def keep_cookies(walk: Walk, found: dict[str, str]) -> None:
+    for cookie in walk.page.context.cookies():
+        name, value = str(cookie.get("name")), str(cookie.get("value"))
+        found[f"{COOKIES[name]} {len(found)}"] = value
+
+
+def tell_everything(whole: Whole, walk: Walk) -> dict[str, str]:
+    """Types every kind of secret into every field that takes one, also where it does not belong."""
+    found: dict[str, str] = {}
+    person = whole.take()
+    found["password as user ID"] = canary_password()
+    walk.open()
+    walk.identify(found["password as user ID"])
+    walk.choose_email()
+    found["password as code"] = canary_password()
+    walk.enter_code(found["password as code"])
+
+    walk.to_code(person)
+    keep_cookies(walk, found)
+    found["code"] = walk.code_for(person)
+    walk.enter_code(found["code"])
+    walk.at(CHOOSE)
+    found["password mistyped"], found["password sealed"] = canary_password(), canary_password()
+    walk.choose_password(found["password mistyped"], again="something else")
+    walk.choose_password(found["password sealed"])
+    walk.at(DONE)
+    keep_cookies(walk, found)
+
+    walk.to_code(person)
+    found["code again"] = walk.code_for(person)
+    walk.enter_code(found["code again"])
+    walk.at(CHOOSE)
+    walk.choose_password(found["password sealed"])  # used before: refused by the directory
+    walk.page.locator("#error-summary").wait_for()
+    walk.open("/recover/password/plain")
+    found["password in clear"] = canary_password()
+    walk.choose_password(found["password in clear"])
+    walk.at(DONE)
+    return found
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_passwords_codes_and_tokens_are_found_nowhere(
+    database: str, request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path
+) -> None:
+    whole: Whole = request.getfixturevalue("whole" if database == "sqlite" else "on_postgres")
+    since = time.time()
+    context = chromium.new_context(base_url=whole.url, extra_http_headers={"X-Forwarded-For": new_address()})
+    with canary.watching() as watch:
+        found = tell_everything(whole, Walk(context.new_page(), whole))
+    context.close()
+    found["password of the service account"] = whole.forest.service_password_file.read_text()
+
+    assert {name.split()[0] for name in found} == {"password", "code", "session", "CSRF", "device"}
+    # The search finds what is there.
+    (tmp_path / "decoy").write_text(found["password sealed"], "utf-16-le")
+    assert canary.traces_in_files(canary.files_below(tmp_path), found)
+    (tmp_path / "decoy").unlink()
+
+    assert watch.traces(found) == []
+    assert search(whole, found, since) == []
+    if database == "postgres":
+        assert canary.traces(canary.dump(request.getfixturevalue("postgres")), found) == []
+
+
+def test_a_page_that_breaks_shows_and_logs_nothing_of_what_was_typed(whole: Whole, visit: Callable[..., Walk]) -> None:
+    person = whole.take()
+    walk = visit()
+    walk.to_choose(person)
+    walk.open("/recover/password/plain")
+    whole.sql("UPDATE recovery_recovery SET inspection = '{}' WHERE id = ?", UUID(walk.support_code).hex)
+    password = canary_password()
+    with walk.page.expect_response("**/recover/password/plain") as answer:
+        walk.choose_password(password)
+    walk.at("Something went wrong on our side")
+    assert answer.value.status == httpx2.codes.INTERNAL_SERVER_ERROR
+
+    told = {"password": password, "first password": INITIAL_PASSWORD}
+    assert canary.traces(walk.page.content().encode(), told) == []
+    assert canary.traces(whole.log_text.encode(), told) == []
+    assert walk.support_code in whole.log_text
