@@ -55,7 +55,9 @@ class OAuthError(BaseModel):
 
 
 class TokenRequest(BaseModel):
-    model_config = ConfigDict(json_schema_extra={"additionalProperties": True})
+    """Other fields are ignored (RFC 6749 section 3.2), but given once, like these."""
+
+    model_config = ConfigDict(json_schema_extra={"additionalProperties": {"type": "string"}})
     grant_type: Literal["client_credentials"]
     client_assertion_type: Literal["urn:ietf:params:oauth:client-assertion-type:jwt-bearer"]
     client_assertion: str
@@ -64,6 +66,7 @@ class TokenRequest(BaseModel):
 _BODY = (MALFORMED, TIMED_OUT, TOO_LARGE, UNSUPPORTED_TYPE, METHOD_NOT_ALLOWED, BUSY)
 _ADMISSION = (TOKEN_REFUSED, AGENT_PENDING, AGENT_REVOKED, SIGNATURE_REFUSED)
 _REF = "#/components/schemas/{model}"
+_NO_NUL = "^[^\\u0000]*$"
 
 
 @cache
@@ -77,6 +80,7 @@ def document() -> dict[str, Any]:
         *((model, "serialization") for model in gives),
     ]
     _, schemas = models_json_schema(models, ref_template=_REF)
+    _without_nul(schemas)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Keyback: the agents' door", "version": __version__},
@@ -93,6 +97,20 @@ def document() -> dict[str, Any]:
             },
         },
     }
+
+
+def _without_nul(schema: Any) -> None:
+    """Says of every text that is not bound further what :mod:`keyback.relay.bodies` asks of it."""
+    if isinstance(schema, list):
+        for item in schema:
+            _without_nul(item)
+    if isinstance(schema, dict):
+        if schema.get("type") == "string" and not {"pattern", "format", "enum", "const"} & schema.keys():
+            schema["pattern"] = _NO_NUL
+        if "propertyNames" in schema:
+            schema["propertyNames"].setdefault("pattern", _NO_NUL)
+        for item in schema.values():
+            _without_nul(item)
 
 
 def _paths() -> dict[str, Any]:
