@@ -17,11 +17,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from lab.forest import Forest
 from lab.people import alternative_suffixes
 
-__all__ = ["AgentProcess", "PortalProcess", "Stack", "free_port", "wait_until"]
+__all__ = ["AgentProcess", "ApartStack", "PortalProcess", "Stack", "free_port", "wait_until"]
 
 KEYBACK = Path(sys.executable).with_name("keyback")
 
@@ -104,9 +105,15 @@ class _Process:
 
 
 class PortalProcess(_Process):
-    def __init__(self, url: str, config: Path, directory: Path, command: str = "serve") -> None:
+    """``alive``: a path that answers 200 once it serves."""
+
+    def __init__(
+        self, url: str, config: Path, directory: Path, command: str = "serve", alive: str = "/agents/v1/health"
+    ) -> None:
         super().__init__(f"portal-{command}", [KEYBACK, command, "--config", config], directory)
         self.url = url
+        self.config = config
+        self._alive = alive
 
     def start(self) -> None:
         self.spawn()
@@ -116,7 +123,7 @@ class PortalProcess(_Process):
         if not self.running:
             raise RuntimeError(f"the portal ended at once: {self.log.read_text('utf-8', 'replace')[-2000:]}")
         try:
-            with urllib.request.urlopen(f"{self.url}/agents/v1/health", timeout=2) as answer:  # noqa: S310
+            with urllib.request.urlopen(f"{self.url}{self._alive}", timeout=2) as answer:  # noqa: S310
                 return bool(answer.status == 200)
         except (urllib.error.URLError, OSError):
             return False
@@ -152,6 +159,7 @@ class Stack:
         self.logs = directory / "logs"
         self.logs.mkdir(parents=True, exist_ok=True)
         self.url = f"http://127.0.0.1:{port or free_port()}"
+        self.agents_url = self.url
         self.config = self.portal_directory / "portal.toml"
         self.mail = mail
         self.forests = list(forests)
@@ -211,10 +219,10 @@ class Stack:
         directory = self.directory / name
         directory.mkdir(exist_ok=True)
         config = directory / "agent.toml"
-        config.write_text(agent_toml(self.url, directory / "state", forests or self.forests), "utf-8")
+        config.write_text(agent_toml(self.agents_url, directory / "state", forests or self.forests), "utf-8")
         code = self.keyback("agent-code", "create", self.slug).split()[-1]
         said = self.keyback(
-            "agent", "onboard", "--portal", self.url, "--code", code, "--config", str(config), "--name", name
+            "agent", "onboard", "--portal", self.agents_url, "--code", code, "--config", str(config), "--name", name
         )
         if confirm:
             found = re.search(r"([0-9a-f]{4} ){7}[0-9a-f]{4}", said)
@@ -255,3 +263,37 @@ def agent_toml(portal: str, state: Path, forests: Sequence[Forest], sync_interva
             f"sync_interval_s = {sync_interval}",
         ]
     return "\n".join(lines) + "\n"
+
+
+class ApartStack(Stack):
+    """The same on PostgreSQL with each part in a process of its own: ``portal`` for people, ``door`` for agents,
+    ``worker``. Each has a configuration file of its own that differs in ``listen`` only, as behind a proxy."""
+
+    def __init__(self, directory: Path, *, database: str, **given: Any) -> None:
+        super().__init__(directory, database=database, **given)
+        self.agents_url = f"http://127.0.0.1:{free_port()}"
+        door_config = self.portal_directory / "agents-door.toml"
+        self.portal = PortalProcess(self.url, self.config, self.logs, "serve-people", "/recover/")
+        self.door = PortalProcess(self.agents_url, door_config, self.logs, "serve-agents")
+        self.worker = _Process("worker", [KEYBACK, "worker", "--config", self.config], self.logs)
+
+    def create(self, **given: Any) -> None:
+        super().create(**given)
+        text = self.config.read_text("utf-8")
+        here, there = (url.removeprefix("http://") for url in (self.url, self.agents_url))
+        self.door.config.write_text(text.replace(f'listen = "{here}"', f'listen = "{there}"'), "utf-8")
+
+    def start(self) -> None:
+        self.portal.start()
+        self.door.start()
+        self.worker.spawn()
+
+    def stop(self) -> None:
+        super().stop()
+        self.door.stop()
+        self.worker.stop()
+
+    def kill(self) -> None:
+        super().kill()
+        self.door.kill()
+        self.worker.kill()
