@@ -18,17 +18,17 @@ def area_under_curve(first: Sequence[float], second: Sequence[float]) -> tuple[f
     """How well one number tells two samples apart: the probability that one of ``first`` is above one of ``second``,
     with its 95 % confidence interval (Hanley and McNeil, Radiology 143, 1982). 0.5: not at all."""
     ranked: list[tuple[float, int]] = sorted([(value, 0) for value in first] + [(value, 1) for value in second])
-    ranks = 0.0
+    rank_sum = 0.0
     position = 0
-    while position < len(ranks):
+    while position < len(ranked):
         end = position
-        while end < len(ranks) and ranks[end][0] == ranks[position][0]:
+        while end < len(ranked) and ranked[end][0] == ranked[position][0]:
             end += 1
         middle = (position + 1 + end) / 2  # ties share their mean rank
-        ranks += middle * sum(1 for _, which in ranked[position:end] if which == 0)
+        rank_sum += middle * sum(1 for _, which in ranked[position:end] if which == 0)
         position = end
     n, m = len(first), len(second)
-    area = (ranks - n * (n + 1) / 2) / (n * m)
+    area = (rank_sum - n * (n + 1) / 2) / (n * m)
     q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
     error = math.sqrt((area * (1 - area) + (n - 1) * (q1 - area**2) + (m - 1) * (q2 - area**2)) / (n * m))
     return area, area - 1.96 * error, area + 1.96 * error
