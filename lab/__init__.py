@@ -8,7 +8,7 @@
 :mod:`lab.people` is the table of who lives there, :mod:`lab.api` changes it, ``python -m lab`` is the command.
 """
 
-from lab._lifecycle import down, freeze, kill, restart, thaw, up
+from lab._lifecycle import down, freeze, kill, prepare, restart, thaw, up
 from lab._replica import replica, replication
 from lab.errors import LabError
 from lab.forest import Controller, Forest, describe, describe_all
@@ -22,6 +22,7 @@ __all__ = [
     "down",
     "freeze",
     "kill",
+    "prepare",
     "replica",
     "replication",
     "restart",

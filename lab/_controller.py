@@ -126,18 +126,23 @@ def krb5_conf(forest: Forest) -> str:
     return _KRB5_CONF.format(realm=forest.realm, dns_domain=forest.dns_domain, realms=realms)
 
 
-def start(forest: Forest, controller: Controller) -> Controller:
-    """Start the controller and wait until it answers on LDAPS and Kerberos."""
+def start(forest: Forest, controller: Controller) -> Forest:
+    """Start the controller, wait until it answers on LDAPS and Kerberos, and return the forest as it is then.
+
+    Its processes are on record as soon as they exist, so that ``lab down`` finds them whatever happens to us.
+    """
     check_address(controller.ip)
     data = forest.data_of(controller)
     keeper, first = start_inside(forest.root, _SAMBA, forest=data, log=data / "log/console")
     started = replace(controller, keeper=keeper, first=first)
+    forest = forest.having(started)
+    forest.save()
     try:
-        _wait_until_ready(replace(forest, controllers=(started,)), started)
+        _wait_until_ready(forest, started)
     except LabError:
         kill(first, keeper)
         raise
-    return started
+    return forest
 
 
 def stop(controller: Controller, *, timeout: float = 10) -> None:

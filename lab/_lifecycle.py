@@ -12,7 +12,7 @@ from lab._root import ensure_root, require_root_user
 from lab._settings import DEFAULT_NAME, Flavour, lock, realm_of, run_dir
 from lab._template import ensure_template
 from lab.errors import BadNameError, MachineError
-from lab.forest import Controller, Forest, describe, describe_all
+from lab.forest import STATE_FILE, Controller, Forest, describe, describe_all
 from lab.people import PEOPLE, Kind
 
 _DEFAULT_IP = "127.0.0.2"
@@ -31,24 +31,23 @@ def up(
     realm_of(name)
     domain = domain or name
     with lock(run_dir(), name):
-        if (run_dir() / name / "forest.json").exists():
+        if (run_dir() / name / STATE_FILE).exists():
             return _start_all(describe(name), ip, flavour)
         ensure_root(flavour)
-        address = free_address(ip or (_DEFAULT_IP if name == DEFAULT_NAME else None))
-        template = ensure_template(domain, flavour, address)
-        forest = Forest(name, domain, flavour, run_dir() / name, (Controller("dc1", address),))
-        shutil.rmtree(forest.directory, ignore_errors=True)
-        # cp keeps the holes of Samba's databases, and shares blocks where the file system can.
-        copy = ["cp", "--archive", "--reflink=auto", "--sparse=always", str(template), str(forest.directory)]
-        subprocess.run(copy, check=True)
-        _controller.write_krb5_conf(forest)
-        _controller.configure(forest, forest.controllers[0])
-        forest = replace(forest, controllers=(_controller.start(forest, forest.controllers[0]),))
-        forest.save()
+        with lock(run_dir(), "addresses"):
+            forest = _start_new(name, ip, flavour, domain)
         for row in PEOPLE:
             if row.kind is Kind.LOCKED:  # a template may be older than any lock-out lasts
                 make_lasting(forest, row)
     return forest
+
+
+def prepare(domain: str = DEFAULT_NAME, *, flavour: Flavour = "trixie") -> None:
+    """Make the root and the template of ``domain`` now, so that :func:`up` is quick later."""
+    require_root_user()
+    ensure_root(flavour)
+    with lock(run_dir(), "addresses"):
+        ensure_template(domain, flavour, free_address())
 
 
 def down(name: str = DEFAULT_NAME) -> None:
@@ -56,7 +55,7 @@ def down(name: str = DEFAULT_NAME) -> None:
     realm_of(name)
     directory = run_dir() / name
     with lock(run_dir(), name):
-        if (directory / "forest.json").exists():
+        if (directory / STATE_FILE).exists():
             for controller in describe(name).controllers:
                 _controller.destroy(controller)
         shutil.rmtree(directory, ignore_errors=True)
@@ -67,7 +66,7 @@ def kill(name: str = DEFAULT_NAME, controller: str | None = None) -> None:
     forest = describe(name)
     killed = forest.controller(controller)
     _controller.destroy(killed)
-    _replace(forest, replace(killed, keeper=None, first=None))
+    forest.having(replace(killed, keeper=None, first=None)).save()
 
 
 def restart(name: str = DEFAULT_NAME, controller: str | None = None) -> Forest:
@@ -75,7 +74,7 @@ def restart(name: str = DEFAULT_NAME, controller: str | None = None) -> Forest:
     forest = describe(name)
     stopped = forest.controller(controller)
     _controller.stop(stopped)
-    return _replace(forest, _controller.start(forest, stopped))
+    return _controller.start(forest, stopped)
 
 
 def freeze(name: str = DEFAULT_NAME, controller: str | None = None) -> None:
@@ -97,15 +96,22 @@ def _start_all(forest: Forest, ip: str | None, flavour: Flavour) -> Forest:
         raise BadNameError(f"forest {forest.name} is up on {forest.ip} as {forest.flavour}: lab down {forest.name}")
     for controller in forest.controllers:
         if not controller.running:
-            forest = _replace(forest, _controller.start(forest, controller))
+            forest = _controller.start(forest, controller)
     return forest
 
 
-def _replace(forest: Forest, controller: Controller) -> Forest:
-    others = [controller if each.name == controller.name else each for each in forest.controllers]
-    changed = replace(forest, controllers=tuple(others))
-    changed.save()
-    return changed
+def _start_new(name: str, ip: str | None, flavour: Flavour, domain: str) -> Forest:
+    address = free_address(ip or (_DEFAULT_IP if name == DEFAULT_NAME else None))
+    template = ensure_template(domain, flavour, address)
+    controller = Controller("dc1", address)
+    forest = Forest(name, domain, flavour, run_dir() / name, (controller,))
+    shutil.rmtree(forest.directory, ignore_errors=True)
+    # cp keeps the holes of Samba's databases, and shares blocks where the file system can.
+    copy = ["cp", "--archive", "--reflink=auto", "--sparse=always", str(template), str(forest.directory)]
+    subprocess.run(copy, check=True)
+    _controller.write_krb5_conf(forest)
+    _controller.configure(forest, controller)
+    return _controller.start(forest, controller)
 
 
 def free_address(wanted: str | None = None) -> str:

@@ -96,20 +96,6 @@ def start_inside(root: Path, command: Sequence[str], *, forest: Path, log: Path)
     raise ControllerError("unshare started no process")
 
 
-def run_with(first: Started, command: Sequence[str], *, stdin: str = "") -> str:
-    """Run ``command`` in the namespaces and root of the running controller whose process 1 is ``first``."""
-    target = ["nsenter", f"--target={first.pid}", "--mount", "--pid", "--root", "--wd"]
-    done = subprocess.run(
-        [*target, *command],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        env=_ENVIRONMENT | {"KRB5_CONFIG": "/etc/krb5.conf"},
-        check=False,
-    )
-    return _output(done, command)
-
-
 def kill(*started: Started) -> None:
     """SIGKILL the given processes and wait until they are gone."""
     for process in started:

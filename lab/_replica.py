@@ -21,32 +21,26 @@ def replica(name: str = DEFAULT_NAME, *, ip: str | None = None) -> Forest:
     ``ip`` is a loopback address, by default the next free one. What is written on one controller arrives at the other
     within 3 to 8 seconds.
     """
-    with lock(run_dir(), name):
+    with lock(run_dir(), name), lock(run_dir(), "addresses"):
         forest = describe(name)
         if len(forest.controllers) > 1:
             raise BadNameError(f"forest {name} has its second controller already")
-        first = forest.controllers[0]
         second = Controller("dc2", _lifecycle.free_address(ip))
-        _controller.stop(first)
-        with_both = replace(forest, controllers=(first, second))
-        _controller.configure(with_both, first)
-        first = _controller.start(with_both, first)
-        _controller.configure(with_both, second)
-        _join(with_both, first, second)
+        _controller.stop(forest.controllers[0])
+        forest = forest.having(second)
+        _controller.configure(forest, forest.controllers[0])
+        forest = _controller.start(forest, forest.controllers[0])
+        _controller.configure(forest, second)
+        _join(forest, second)
         with forest.administrator() as directory:
-            first = replace(first, replication_id=_replication_id(directory, first))
-            second = replace(second, replication_id=_replication_id(directory, second))
-        with_both = replace(forest, controllers=(first, second))
-        for controller in with_both.controllers:
-            _controller.configure(with_both, controller)
-        if first.first is not None:
-            # Without it replication fails with NT_STATUS_INVALID_PARAMETER: dc1 lacks its E3514235-… principal.
-            _namespace.run_with(first.first, ["samba_spnupdate", _SMB_CONF])
-        second = _controller.start(with_both, second)
-        with_both = replace(forest, controllers=(first, second))
-        _controller.write_krb5_conf(with_both)
-        with_both.save()
-    return with_both
+            for each in forest.controllers:
+                forest = forest.having(replace(each, replication_id=_replication_id(directory, each)))
+        for each in forest.controllers:
+            _controller.configure(forest, each)
+        # Without it replication fails with NT_STATUS_INVALID_PARAMETER: dc1 lacks its E3514235-… principal.
+        _namespace.run_inside(forest.root, ["samba_spnupdate", _SMB_CONF], forest=forest.data_of(forest.controllers[0]))
+        _controller.write_krb5_conf(forest)
+        return _controller.start(forest, forest.controller("dc2"))
 
 
 def replication(name: str = DEFAULT_NAME, *, paused: bool) -> None:
@@ -60,12 +54,12 @@ def replication(name: str = DEFAULT_NAME, *, paused: bool) -> None:
         directory.replace(settings, {"options": changed})
 
 
-def _join(forest: Forest, first: Controller, second: Controller) -> None:
+def _join(forest: Forest, second: Controller) -> None:
     data = forest.data_of(second)
     (data / "etc/smb.conf").unlink()  # samba-tool writes one for the joined controller, which ours replaces
     command = [
         *("samba-tool", "domain", "join", forest.dns_domain, "DC"),
-        f"--server={first.name}.{forest.dns_domain}",
+        f"--server={forest.host}",
         "--authentication-file=/dev/stdin",  # no password in a command line
         "--dns-backend=NONE",
         "--targetdir=/forest",

@@ -46,9 +46,10 @@ def require_root_user() -> None:
     """Raise unless we may mount, chroot and listen on port 88."""
     if os.geteuid() != 0:
         raise MachineError("the lab mounts, changes root and listens on low ports: run it as root")
-    for tool in ("unshare", "nsenter", "chroot"):
+    for tool in ("unshare", "chroot"):
         if shutil.which(tool) is None:
             raise MachineError(f"the lab needs {tool} (Debian packages util-linux and coreutils)")
+    _call("unshare", "--mount", "--pid", "--fork", "true")  # refused in many containers, better told before the work
 
 
 def _build(root: Path, flavour: Flavour) -> None:
@@ -81,7 +82,10 @@ def _build(root: Path, flavour: Flavour) -> None:
 def _mirror() -> str:
     """The URL of the Debian archive this machine uses, as apt itself understands its sources."""
     fields = "$(REPO_URI) $(RELEASE) $(COMPONENT)"
-    listing = _call("apt-get", "indextargets", "--format", fields, "Created-By: Packages")
+    command = ("apt-get", "indextargets", "--format", fields, "Created-By: Packages")
+    if not (listing := _call(*command)):
+        _call("apt-get", "update")  # it lists what has been fetched only
+        listing = _call(*command)
     for line in listing.splitlines():
         uri, release, component = line.split()[:3]
         if component == "main" and "/" not in release and "-" not in release:

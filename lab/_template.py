@@ -16,7 +16,7 @@ from lab._authority import Authority
 from lab._populate import populate
 from lab._settings import Flavour, cache_dir, lock
 from lab.errors import ControllerError
-from lab.forest import Controller, Forest
+from lab.forest import STATE_FILE, Controller, Forest, load
 from lab.people import PEOPLE, SERVICE_ACCOUNT
 
 # What shapes a template: when one of these changes, a new one is made.
@@ -32,7 +32,7 @@ def ensure_template(domain: str, flavour: Flavour, ip: str) -> Path:
     template = templates / f"{flavour}-{domain}-{_digest()}"
     with lock(cache_dir(), f"template-{flavour}-{domain}"):
         if not template.exists() or time.time() - template.stat().st_mtime > _LIFE:
-            for old in templates.glob(f"{flavour}-{domain}-*"):
+            for old in templates.glob(f"{flavour}-{domain}-*[!g]"):  # not one that is .building
                 shutil.rmtree(old)
             _build(template, domain, flavour, ip)
     return template
@@ -40,6 +40,9 @@ def ensure_template(domain: str, flavour: Flavour, ip: str) -> Path:
 
 def _build(template: Path, domain: str, flavour: Flavour, ip: str) -> None:
     building = template.with_name(f"{template.name}.building")
+    if (building / STATE_FILE).exists():  # whoever made it was killed
+        for left in load(domain, building).controllers:
+            _controller.destroy(left)
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(mode=0o711)
     controller = Controller("dc1", ip)
@@ -49,14 +52,15 @@ def _build(template: Path, domain: str, flavour: Flavour, ip: str) -> None:
     _controller.configure(forest, controller)
     _provision(forest, controller)
     _controller.configure(forest, controller)  # provisioning writes a smb.conf of its own
-    controller = _controller.start(forest, controller)
+    forest = _controller.start(forest, controller)
     try:
         with forest.administrator() as directory:
             populate(forest, directory, service_password)
         for row in PEOPLE:
             make_lasting(forest, row)
     finally:
-        _controller.stop(controller)
+        _controller.stop(forest.controllers[0])
+    (building / STATE_FILE).unlink()
     _controller.wipe_runtime(forest.data_of(controller))
     building.rename(template)
 

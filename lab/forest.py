@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from lab._settings import DEFAULT_NAME, Flavour, realm_of, run_dir
 from lab.errors import NotRunningError
 from lab.people import PEOPLE_OU, SERVICE_ACCOUNT, SERVICES_OU
 
-_STATE = "forest.json"
+STATE_FILE = "forest.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +132,11 @@ class Forest:
                 return controller
         raise NotRunningError(f"forest {self.name} has no controller {name}")
 
+    def having(self, controller: Controller) -> Forest:
+        """With ``controller`` in the place of the one of its name, or added."""
+        known = {each.name: each for each in self.controllers} | {controller.name: controller}
+        return replace(self, controllers=tuple(known.values()))
+
     def data_of(self, controller: Controller) -> Path:
         return self.directory / controller.name
 
@@ -184,17 +189,21 @@ class Forest:
             "flavour": self.flavour,
             "controllers": [asdict(controller) for controller in self.controllers],
         }
-        fresh = self.directory / f".{_STATE}"
+        fresh = self.directory / f".{STATE_FILE}"
         fresh.write_text(json.dumps(state, indent=1))
-        fresh.rename(self.directory / _STATE)
+        fresh.rename(self.directory / STATE_FILE)
 
 
 def describe(name: str = DEFAULT_NAME) -> Forest:
     """The forest called ``name``; :class:`NotRunningError` when ``lab up`` was not called."""
     realm_of(name)  # refuses what is no name, before it becomes a path
-    directory = run_dir() / name
+    return load(name, run_dir() / name)
+
+
+def load(name: str, directory: Path) -> Forest:
+    """The forest whose data is in ``directory``."""
     try:
-        state = json.loads((directory / _STATE).read_text())
+        state = json.loads((directory / STATE_FILE).read_text())
     except FileNotFoundError:
         raise NotRunningError(f"no forest {name} is up: lab up {name}") from None
     controllers = tuple(
@@ -212,4 +221,4 @@ def describe(name: str = DEFAULT_NAME) -> Forest:
 
 def describe_all() -> list[Forest]:
     """Every forest that is up, by name."""
-    return [describe(path.parent.name) for path in sorted(run_dir().glob(f"*/{_STATE}"))]
+    return [describe(path.parent.name) for path in sorted(run_dir().glob(f"*/{STATE_FILE}"))]
