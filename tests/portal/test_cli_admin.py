@@ -5,6 +5,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -26,6 +27,7 @@ from keyback.protocol.outcomes import OutcomeCode
 from tests.portal.agents import AgentWithKeys, confirmed_agent
 from tests.portal.commands import Keyback
 from tests.portal.walk import FakeDirectory
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -254,6 +256,17 @@ def test_without_an_agent_nothing_is_queued(keyback: Keyback, ada: Person, agent
     revoke(agent.row, "operator:test", timezone.now())
     assert "no confirmed agent" in keyback.refused("admin", "unlock", "ada@example.test")
     assert not WritebackRequest.objects.exists()
+
+
+def test_a_request_that_no_agent_takes_ends_and_says_so(keyback: Keyback, agent: AgentWithKeys, ada: Person) -> None:
+    """No portal runs here that would sweep: the waiting command does it."""
+    terminal = keyback.at_terminal("admin", "unlock", "ada@example.test")
+    wait_until(WritebackRequest.objects.exists, timeout=30, what="the request")
+    WritebackRequest.objects.update(expires_at=timezone.now() - timedelta(seconds=10))
+    assert terminal.end() == 1
+    assert "No agent took the request in time" in terminal.seen
+    assert "SSPR_0030" in terminal.seen
+    assert outcome_entry("account.unlocked_by_admin").details["outcome"] == "expired"
 
 
 @pytest.mark.parametrize("user_id", ["nobody@example.test", "", "a\nb", "x" * 300])
