@@ -72,7 +72,7 @@ class Steps:
 
 def _shape(sql: str) -> str:
     """The statement without its values."""
-    return re.sub(r"'[^']*'|x'[0-9A-F]*'|\b\d+\b|s\d+_x\d+|NULL|true|false", "?", re.sub(r"::\w+", "", sql))
+    return re.sub(r" ?E?'[^']*'| ?x'[0-9A-F]*'|\b\d+\b|s\d+_x\d+|NULL|true|false", "?", re.sub(r"::\w+", "", sql))
 
 
 def _rows() -> dict[str, int]:
