@@ -71,8 +71,9 @@ class Steps:
 
 
 def _shape(sql: str) -> str:
-    """The statement without its values."""
-    return re.sub(r" ?E?'[^']*'| ?x'[0-9A-F]*'|\b\d+\b|s\d+_x\d+|NULL|true|false", "?", re.sub(r"::\w+", "", sql))
+    """The statement without its values, whichever database wrote them down."""
+    bare = re.sub(r"::\w+| ", "", sql)
+    return re.sub(r"E?'[^']*'|x'[0-9A-F]*'|\b\d+\b|s\d+_x\d+|NULL|true|false", "?", bare)
 
 
 def _rows() -> dict[str, int]:
