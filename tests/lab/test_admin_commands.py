@@ -35,7 +35,8 @@ def refused(whole: Whole, *arguments: str) -> subprocess.CompletedProcess[str]:
     return done
 
 
-def sign_in(whole: Whole, person: Person, password: str) -> api.SignIn:
+def sign_in(whole: Whole, person: Person, password: str | None) -> api.SignIn:
+    assert password is not None
     return api.kinit(whole.forest, person.account, password)
 
 
