@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from tests.browser.walk import CODE, DONE, IDENTIFY, PROVE, Walk, read_characters
+from tests.support.waiting import wait_until
 from tests.support.whole import Whole, fresh_password
 
 from lab import api
@@ -18,7 +19,7 @@ def test_a_person_resets_their_password_without_javascript(whole: Whole, visit: 
     walk.at(IDENTIFY)
     assert walk.page.get_by_label("User ID").input_value() == whole.user_id(person)
     picture = walk.page.locator("img.characters")
-    assert picture.evaluate("e => e.naturalWidth") == 260
+    wait_until(lambda: picture.evaluate("e => e.naturalWidth") == 260, what="the picture of the characters")
     characters = read_characters(whole, walk.page.locator("input[name=token]").input_value())
     walk.page.get_by_label("Characters", exact=True).fill(characters.lower())
     walk.click("Continue")

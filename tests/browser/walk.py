@@ -7,8 +7,8 @@ import re
 
 from cryptography.fernet import Fernet
 from playwright.sync_api import Page, expect
-from tests.support.person import code_in
-from tests.support.smtp import text_of
+from tests.support.person import codes_to
+from tests.support.waiting import wait_until
 from tests.support.whole import Whole
 
 from keyback.portal.keyring import Keyring
@@ -29,6 +29,7 @@ class Walk:
     def __init__(self, page: Page, whole: Whole) -> None:
         self.page = page
         self.whole = whole
+        self._read: set[str] = set()
 
     def at(self, title: str) -> None:
         """Waits until the page asks this question."""
@@ -57,7 +58,14 @@ class Walk:
         self.page.get_by_role("button", name=name, exact=True).click()
 
     def code_for(self, person: Person) -> str:
-        return code_in(text_of(self.whole.mail.wait_for(to=person.mail_address)))
+        """The newest code that came and was not read yet."""
+
+        def newest() -> str | None:
+            codes = codes_to(self.whole.mail, person.mail_address)
+            return codes[-1] if codes and codes[-1] not in self._read else None
+
+        self._read.add(code := wait_until(newest, what=f"a code for {person.account}"))
+        return code
 
     def to_prove(self, person: Person) -> None:
         self.open()

@@ -37,16 +37,24 @@ def spellings(secret: str) -> set[bytes]:
 
 def traces(content: bytes, secrets: dict[str, str]) -> list[str]:
     """The names of the secrets that are in there, in whatever spelling."""
-    return [name for name, secret in secrets.items() if any(text in content for text in spellings(secret))]
+    return _named(content, _spelled(secrets))
 
 
 def traces_in_files(files: Iterable[Path], secrets: dict[str, str]) -> list[str]:
-    found = []
+    spelled, found = _spelled(secrets), []
     for file in files:
         with suppress(OSError):  # it went away meanwhile
             if file.stat().st_size < _LARGEST_FILE:
-                found += [f"{name} in {file}" for name in traces(file.read_bytes(), secrets)]
+                found += [f"{name} in {file}" for name in _named(file.read_bytes(), spelled)]
     return found
+
+
+def _spelled(secrets: dict[str, str]) -> dict[str, set[bytes]]:
+    return {name: spellings(secret) for name, secret in secrets.items()}
+
+
+def _named(content: bytes, spelled: dict[str, set[bytes]]) -> list[str]:
+    return [name for name, texts in spelled.items() if any(text in content for text in texts)]
 
 
 def files_below(*folders: Path) -> Iterator[Path]:
@@ -97,7 +105,8 @@ class ProcessWatch:
         self._over.set()
 
     def traces(self, secrets: dict[str, str]) -> list[str]:
-        return [f"{name} in {shown[:200]!r}" for shown in self.seen for name in traces(shown, secrets)]
+        spelled = _spelled(secrets)
+        return [f"{name} in {shown[:200]!r}" for shown in self.seen for name in _named(shown, spelled)]
 
 
 @contextmanager

@@ -22,8 +22,9 @@ import httpx2
 from keyback.protocol.encoding import b64decode, b64encode
 from keyback.protocol.sealing import Sealed, load_unseal_key, seal
 from tests.support.smtp import Sink, text_of
+from tests.support.waiting import wait_until
 
-__all__ = ["Page", "PersonAtBrowser", "code_in", "new_address"]
+__all__ = ["Page", "PersonAtBrowser", "codes_to", "new_address"]
 
 _addresses = itertools.count(1)
 
@@ -34,12 +35,10 @@ def new_address() -> str:
     return f"127.77.{number // 250}.{number % 250 + 1}"
 
 
-def code_in(text: str) -> str:
-    """The code in a mail, without its space."""
-    found = re.search(r"^\s*(\d{4}) (\d{4})\s*$", text, re.MULTILINE)
-    if found is None:
-        raise AssertionError("the mail has no code")
-    return found[1] + found[2]
+def codes_to(mail: Sink, address: str) -> list[str]:
+    """Every code that was sent to this address, oldest first, without the space in its middle."""
+    found = (re.search(r"^\s*(\d{4}) (\d{4})\s*$", text_of(message), re.MULTILINE) for message in mail.to(address))
+    return [match[1] + match[2] for match in found if match]
 
 
 @dataclass(slots=True)
@@ -138,7 +137,7 @@ class PersonAtBrowser:
             base_url=url, transport=transport, timeout=timeout, follow_redirects=True, trust_env=False
         )
         self.page: Page | None = None
-        self._mails_before = 0
+        self._codes_before = 0
 
     def __enter__(self) -> Self:
         return self
@@ -166,11 +165,15 @@ class PersonAtBrowser:
 
     def choose_email(self, to: str = "") -> Page:
         """Asks for a code. ``to``: the mailbox in which :meth:`read_code` then looks."""
-        self._mails_before = len(self.mail.to(to)) if to else 0
+        self._codes_before = len(codes_to(self.mail, to)) if to else 0
         return self.post("/recover/email/send")
 
     def read_code(self, to: str, timeout: float = 15) -> str:
-        return code_in(text_of(self.mail.wait_for(to=to, timeout=timeout, after=self._mails_before)))
+        """The newest code, once it has come."""
+        found = wait_until(
+            lambda: codes_to(self.mail, to)[self._codes_before :], timeout=timeout, what=f"a code for {to}"
+        )
+        return found[-1]
 
     def enter_code(self, code: str) -> Page:
         return self.post("/recover/email/", code=code)

@@ -10,14 +10,20 @@ from typing import Any
 from django.utils.safestring import SafeString, mark_safe
 from django.views.debug import ExceptionReporter
 
-__all__ = ["JsonLine", "SilentReporter", "WithoutRequest"]
+__all__ = ["TRACKING_KEY", "JsonLine", "SilentReporter", "WithoutRequest"]
+
+
+TRACKING_KEY = "keyback.tracking_id"
+"""Under which a request's META keeps its tracking id. No header of a client can set it: theirs begin with HTTP_."""
 
 
 class WithoutRequest(logging.Filter):
-    """Django attaches the whole request to some records; handlers must not be able to print it."""
+    """Django attaches the whole request to some records; handlers must not be able to print it. Its id stays."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        record.__dict__.pop("request", None)
+        request = record.__dict__.pop("request", None)
+        if tracking_id := getattr(request, "META", {}).get(TRACKING_KEY):
+            record.__dict__.setdefault("tracking_id", tracking_id)
         return True
 
 

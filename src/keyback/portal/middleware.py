@@ -9,23 +9,23 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponse
 
 from keyback.portal.errors import not_ready
+from keyback.portal.logs import TRACKING_KEY
 from keyback.portal.organizations.lookup import NoOrganization
 
 __all__ = ["NoStoreMiddleware", "ReadyMiddleware", "TrackingMiddleware", "track", "tracking_id_of"]
 
-_KEY = "keyback.tracking_id"  # no header of a client can set it: theirs begin with HTTP_
 _Next = Callable[[HttpRequest], HttpResponse]
 
 
 def tracking_id_of(request: HttpRequest) -> UUID:
     """The id of this operation: what the person sees as support code, and what stands in every log."""
-    tracking_id: UUID = request.META[_KEY]
+    tracking_id: UUID = request.META[TRACKING_KEY]
     return tracking_id
 
 
 def track(request: HttpRequest, tracking_id: UUID) -> None:
     """From here on the request is part of a longer operation, whose id it takes."""
-    request.META[_KEY] = tracking_id
+    request.META[TRACKING_KEY] = tracking_id
 
 
 class TrackingMiddleware:
