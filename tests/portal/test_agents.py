@@ -156,6 +156,13 @@ def test_codes_cannot_be_guessed_from_one_address_for_long(organization: Organiz
         send(candidate("AAAAA-AAAAA-AAAAA-AAAAA"), now, client="198.51.100.1")
 
 
+@pytest.mark.django_db
+def test_an_instance_without_an_organization_refuses_like_any_other(now: datetime) -> None:
+    with pytest.raises(OnboardingRefused) as refusal:
+        send(candidate("AAAAA-AAAAA-AAAAA-AAAAA"), now)
+    assert refusal.value.code == "code_refused"
+
+
 # --- confirmed and revoked
 
 

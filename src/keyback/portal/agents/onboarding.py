@@ -15,7 +15,7 @@ from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.limits.budgets import ONBOARDING, spend
 from keyback.portal.messages.queue import MessageKind, enqueue
-from keyback.portal.organizations.lookup import default_organization
+from keyback.portal.organizations.lookup import NoOrganization, default_organization
 from keyback.portal.organizations.models import Forest, Organization
 from keyback.portal.organizations.setup import administrators
 from keyback.protocol.encoding import b64decode, b64encode
@@ -58,7 +58,10 @@ def onboard(message: Onboarding, *, signature: str, body: bytes, now: datetime, 
 
     Raises OnboardingRefused, and Blocked after too many tries from one address.
     """
-    default = default_organization()
+    try:
+        default = default_organization()
+    except NoOrganization:
+        raise _unknown_code() from None  # nobody can have made one
     spend(default.id, ONBOARDING, client, now=now)
     try:
         return _onboard(message, signature, body, now)
@@ -133,8 +136,12 @@ def _use_code(typed: str, now: datetime) -> OnboardingCode:
     usable = OnboardingCode.objects.filter(code_hmac=_code_hmac(letters), used_at__isnull=True, expires_at__gt=now)
     code = usable.select_related("organization").first()
     if code is None or not usable.update(used_at=now):
-        raise OnboardingRefused("code_refused", "this code is unknown, was used before or is over; make a new one")
+        raise _unknown_code()
     return code
+
+
+def _unknown_code() -> OnboardingRefused:
+    return OnboardingRefused("code_refused", "this code is unknown, was used before or is over; make a new one")
 
 
 def _forest(organization: Organization, forest: OnboardingForest) -> Forest:

@@ -47,8 +47,13 @@ class Report:
 
 def seal_batch(now: datetime) -> int:
     """Seals what is not sealed yet, for every organization. How many entries."""
-    waiting = AuditEntry.objects.filter(seal__isnull=True).values_list("organization_id", flat=True).distinct()
-    sealed = sum(_seal(Organization(pk=pk), now) for pk in waiting.order_by())
+    waiting = (
+        AuditEntry.objects.filter(seal__isnull=True).order_by().values_list("organization_id", flat=True).distinct()
+    )
+    sealed = 0
+    for organization in [Organization(pk=pk) for pk in waiting]:
+        while batch := _seal(organization, now):
+            sealed += batch
     heads.export(now)
     return sealed
 
