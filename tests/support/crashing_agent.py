@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -73,6 +74,20 @@ def during_modify() -> None:
     SimpleLDAPObject.modify_ext = killed
 
 
+def after_journal_before_report() -> None:
+    """Disk and portal are waited for at the same time; here the disk comes first."""
+    report = Steps.report
+
+    def killed(self: Any, outcome: Any) -> None:
+        if is_reset(outcome):
+            while (entry := self._journal.entry(outcome.request_id)) is None or entry.outcome is None:
+                time.sleep(0.001)
+            die()
+        report(self, outcome)
+
+    Steps.report = killed
+
+
 POINTS: dict[str, Callable[[], None]] = {
     "before_claim_processing": lambda: before(Writeback, "carry_out"),
     "after_inspect": lambda: after(Steps, "look"),
@@ -81,7 +96,7 @@ POINTS: dict[str, Callable[[], None]] = {
     "after_grant": lambda: after(Steps, "ask_to_write"),
     "during_modify": during_modify,
     "after_modify_before_journal": lambda: before(Steps, "journal_outcome"),
-    "after_journal_before_report": lambda: before(Steps, "report"),
+    "after_journal_before_report": after_journal_before_report,
     "after_report": lambda: after(Steps, "report"),
 }
 """In the order of the road. ``look`` is the agent's own inspection just before the write."""

@@ -262,13 +262,12 @@ class Steps:
         )
 
     def report(self, outcome: Outcome) -> None:
-        """Tells the portal. What cannot be told now stands in the journal and is told later. Raises Unreachable."""
+        """Tells the portal. What cannot be told now stands in the journal and is told later. Raises LinkError."""
         try:
             self._portal.report(outcome)
         except PortalRefused as error:
             if error.code != "no_such_request":
                 raise
-        self._journal.reported(outcome.request_id)
 
     def tell(self, kind: Kind, task: Task, message: str = "") -> None:
         envelope = task.envelope

@@ -1,7 +1,7 @@
 """The road of one request through the agent, step by step.
 
-    verify → (31001) → look → open_box → check → journal_before → ask_to_write → modify → read_back
-           → journal_outcome → (31002 or why not) → report
+    verify → (31001) → look → open_box → check → journal_before with ask_to_write → modify → read_back
+           → (31002 or why not) → journal_outcome with report
 
 A password is written once or never: before it is sent the journal and the portal know of it, and whatever happens from
 then on is found out by looking (`keyback.agent.resolve`), never by writing again.
@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -39,7 +40,7 @@ from keyback.directory import (
 from keyback.directory import errors as directory
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.errors import ProtocolError, Unopenable
-from keyback.protocol.limits import DIRECTORY_TIMEOUT
+from keyback.protocol.limits import DIRECTORY_TIMEOUT, MAX_WORK_PER_POLL
 from keyback.protocol.messages import (
     Before,
     Envelope,
@@ -97,6 +98,8 @@ class Writeback:
         self._portal = portal
         self._clock = clock
         self._under_way: set[UUID] = set()
+        # For what is waited for beside something else: at most one such wait for each request.
+        self._beside = ThreadPoolExecutor(MAX_WORK_PER_POLL, "beside")
         self._lock = threading.Lock()
         self._operations: dict[Operation, Callable[[Task, Forest], Outcome]] = {
             Operation.INSPECT: self._inspect,
@@ -148,23 +151,21 @@ class Writeback:
             self._steps.tell(failure, task, f"not written: {reason}")
             return
         except Refused as refused:
-            outcome = self._outcome(task, refused.code, detail=refused.detail, findings=refused.findings)
-            self._steps.journal_outcome(task, outcome)
             if is_inspection:
                 self._steps.tell(start, task)
             for kind in refused.kinds:
                 self._steps.tell(kind, task, f"{kind.value.meaning} {refused.detail}")
             self._steps.tell(failure, task, refused.detail)
             self.counts.refused += 1
-        else:
-            if outcome.code is OutcomeCode.UNKNOWN:
-                self._unsure(task, outcome)
-                return
-            self._steps.journal_outcome(task, outcome)
-            if not is_inspection:
-                self._steps.tell(success if outcome.code is OutcomeCode.DONE else failure, task, outcome.detail)
-            self.counts.done += 1
-        self._report_or_leave(outcome)
+            self._end(task, self._outcome(task, refused.code, detail=refused.detail, findings=refused.findings))
+            return
+        if outcome.code is OutcomeCode.UNKNOWN:
+            self._unsure(task, outcome)
+            return
+        if not is_inspection:
+            self._steps.tell(success if outcome.code is OutcomeCode.DONE else failure, task, outcome.detail)
+        self.counts.done += 1
+        self._end(task, outcome)
 
     def _guarded(self, task: Task, entry: Entry | None) -> Outcome:
         """The operation's outcome. Raises Refused and Withdrawn, and nothing else."""
@@ -243,8 +244,7 @@ class Writeback:
                 password_version=seen.account.versions.unicode_pwd,
                 pwd_last_set_version=seen.account.versions.pwd_last_set,
             )
-            self._steps.journal_before(task)
-            send_by = self._steps.ask_to_write(task, task.before)
+            send_by = self._granted(task, task.before)
             try:
                 self._steps.modify(task, seen, password, send_by)
             except directory.WriteTimedOut:
@@ -253,6 +253,15 @@ class Writeback:
                 self._steps.read_back(task, seen)
                 return self._outcome(task, OutcomeCode.DONE, detail="; ".join(task.notes))
         return self._found(task, find_out(forest, Question(task.envelope, task.before, password)))
+
+    def _granted(self, task: Task, before: Before) -> float:
+        """Until when to send. The disk and the portal are waited for at the same time, and both before anything is
+        sent."""
+        journaled = self._beside.submit(self._steps.journal_before, task)
+        try:
+            return self._steps.ask_to_write(task, before)
+        finally:
+            journaled.result()
 
     def _repeatable(self, task: Task, forest: Forest) -> Outcome:
         """Unlock and expire: the same once or twice, so a time-out is simply a failure to try again."""
@@ -289,11 +298,12 @@ class Writeback:
         if outcome.code is OutcomeCode.UNKNOWN:
             self._unsure(task, outcome)
             return
-        self._steps.journal_outcome(task, outcome)
         self._steps.tell(Kind.RESOLVED, task, f"{outcome.code}: {outcome.detail}")
-        self._steps.tell(success if outcome.code is OutcomeCode.DONE else failure, task, outcome.detail)
+        kind = success if outcome.code is OutcomeCode.DONE else failure
+        if not self._events.has(kind, task.envelope.tracking_id, task.request_id):
+            self._steps.tell(kind, task, outcome.detail)
         self.counts.done += 1
-        self._report_or_leave(outcome)
+        self._end(task, outcome)
 
     def catch_up(self) -> bool:
         """Tells the portal every journaled end that it does not know, and the log where a crash came in between.
@@ -308,6 +318,7 @@ class Writeback:
                 self._steps.report(entry.outcome)
             except LinkError:
                 return False
+            self._journal.reported(entry.outcome.request_id)
         return True
 
     # --- small parts
@@ -361,15 +372,19 @@ class Writeback:
 
     def _say_again(self, task: Task, outcome: Outcome) -> None:
         """It has ended already, but the portal does not know: under the fence of this claim it will listen."""
-        again = outcome.model_copy(update={"fence": task.fence})
-        self._steps.journal_outcome(task, again)
-        self._report_or_leave(again)
+        self._end(task, outcome.model_copy(update={"fence": task.fence}))
 
-    def _report_or_leave(self, outcome: Outcome) -> None:
+    def _end(self, task: Task, outcome: Outcome) -> None:
+        """The portal is told while the disk is waited for: whichever of the two survives a crash tells the other."""
+        journaled = self._beside.submit(self._steps.journal_outcome, task, outcome)
         try:
             self._steps.report(outcome)
         except LinkError as error:
+            journaled.result()
             self._events.write(Kind.PORTAL_UNREACHABLE, f"{Kind.PORTAL_UNREACHABLE.value.meaning} {error}")
+        else:
+            journaled.result()
+            self._journal.reported(outcome.request_id)
 
     def _unsure(self, task: Task, outcome: Outcome) -> None:
         """Not journaled as an end: the portal offers it again, until somebody knows or it gives up."""
