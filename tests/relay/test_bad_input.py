@@ -1,8 +1,10 @@
 """Whatever comes in, the answer is a clear 4xx in one form, and nothing of it is in a log."""
 
 import json
+import select
 import socket
 import uuid
+from contextlib import ExitStack
 
 import httpx2
 import pytest
@@ -10,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from keyback.protocol.limits import MAX_BODY_BYTES
+from keyback.relay import bodies
 from tests.relay.caller import BOOT
 from tests.relay.conftest import Site
 from tests.relay.door import OpenDoor
+from tests.support.waiting import wait_until
 
 PATHS = ("onboard", "poll", "people", "keys", "heartbeat", f"requests/{uuid.UUID(int=1)}/writing")
 POLL = {"boot_id": str(BOOT), "wait_s": 0, "capacity": 1}
@@ -181,3 +185,19 @@ def test_no_bytes_bring_the_door_out_of_order(site: Site, path: str, body: bytes
 def test_no_value_in_a_message_brings_the_door_out_of_order(site: Site, changed: dict[str, object]) -> None:
     response = site.caller.post("poll", json.dumps(POLL | changed))
     assert response.status_code in (200, 400), response.text
+
+
+def test_many_unfinished_bodies_hold_bounded_memory_and_leave_small_calls_alone(
+    site: Site, door: OpenDoor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "MAX_HELD", 1_000_000)
+    head = b"POST /agents/v1/people HTTP/1.1\r\nHost: a\r\nContent-Length: 900000\r\n\r\n"
+    with ExitStack() as stack:
+        greedy = [stack.enter_context(socket.create_connection(("127.0.0.1", door.port), 30)) for _ in range(6)]
+        for connection in greedy:
+            connection.sendall(head + b"x" * 400_000)
+        wait_until(lambda: select.select(greedy, [], [], 0)[0], what="a refusal")
+        (refusal, *_), _, _ = select.select(greedy, [], [], 0)
+        assert refusal.recv(100).startswith(b"HTTP/1.1 503 ")
+        assert site.caller.poll().status_code == 200
+    wait_until(lambda: bodies._reading.held == 0, what="the end of the bodies")

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
+import pytest
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from keyback.portal.agents.registry import confirm, revoke
@@ -154,3 +156,34 @@ def test_what_an_agent_held_before_its_restart_comes_back_at_once(site: Site) ->
     (first,) = site.caller.work().work
     again = site.caller.poll(boot_id=uuid.uuid4()).json()["work"]
     assert [(item["kind"], item["fence"]) for item in again] == [("execute", first.fence + 1)]
+
+
+def test_idle_polls_cost_a_few_queries_together_however_many_wait(
+    site: Site, door: OpenDoor, call_as: Callable[[AgentWithKeys], Caller], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    callers = [site.caller]
+    for i in range(9):
+        agent = confirmed_agent(site.organization, "corp.example.test", now=timezone.now(), name=f"agent-{i}")
+        callers.append(call_as(agent))
+    for one in callers:
+        one.work()
+    polls = [in_background(lambda one=one: one.poll(wait_s=50)) for one in callers for _ in range(MAX_SEATS)]  # type: ignore[misc]
+    wait_until(lambda: waiting_polls(door) == len(polls), what="every poll's wait", timeout=30)
+    # Each has looked once more after taking its seat; from then on nothing happens.
+    database = door.app.state.door.database
+    wait_until(lambda: database._jobs == 0, what="the end of the polls' first looks")
+    queries: list[str] = []
+    execute = CursorWrapper.execute
+
+    def counted(self: CursorWrapper, sql: str, params: object = None) -> object:
+        queries.append(sql)
+        return execute(self, sql, params)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(CursorWrapper, "execute", counted)
+    wait_until(lambda: len(queries) >= 4, what="two looks of the waiting room")
+    assert len(queries) < 10
+    monkeypatch.undo()
+    for one in callers:
+        revoke(one.agent.row, "operator:test", timezone.now())
+    for thread, _ in polls:
+        thread.join(20)

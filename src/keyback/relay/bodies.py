@@ -12,7 +12,7 @@ from starlette.types import Receive
 from keyback.protocol.errors import Malformed
 from keyback.protocol.limits import MAX_BODY_BYTES
 from keyback.protocol.messages import Message, parse
-from keyback.relay.problems import MALFORMED, TIMED_OUT, TOO_LARGE, Refusal
+from keyback.relay.problems import BUSY, MALFORMED, TIMED_OUT, TOO_LARGE, Refusal
 
 __all__ = ["BODY_SECONDS", "ClientGone", "drain", "form", "message"]
 
@@ -23,6 +23,10 @@ _READ_ON = 8
 """What is too large is read and dropped up to so many times the limit: a client that is still sending when the
 connection closes never gets to read why."""
 
+MAX_HELD = 64_000_000
+SMALL_BODY = 16_384
+"""Unfinished bodies may hold so many bytes together; beyond, only small ones are read on. Polls are small."""
+
 _DETAIL = 300
 M = TypeVar("M", bound=Message)
 
@@ -31,17 +35,29 @@ class ClientGone(Exception):
     """The connection ended in the middle of the body."""
 
 
+class _Reading:
+    """How many bytes of unfinished bodies this process holds. Anybody may send some before proving anything."""
+
+    def __init__(self) -> None:
+        self.held = 0
+
+
+_reading = _Reading()
+
+
 async def drain(receive: Receive, limit: int = MAX_BODY_BYTES) -> bytes | None:
-    """The whole body; None when it has more than ``limit`` bytes. Raises Refusal (408) and ClientGone."""
+    """The whole body; None when it has more than ``limit`` bytes. Raises Refusal (408, 503) and ClientGone."""
+    body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            return await _drain(receive, limit)
+            return await _drain(receive, limit, body)
     except TimeoutError:
         raise Refusal(TIMED_OUT) from None
+    finally:
+        _reading.held -= len(body)
 
 
-async def _drain(receive: Receive, limit: int) -> bytes | None:
-    body = bytearray()
+async def _drain(receive: Receive, limit: int, body: bytearray) -> bytes | None:
     size = 0
     while True:
         event = await receive()
@@ -51,6 +67,9 @@ async def _drain(receive: Receive, limit: int) -> bytes | None:
         size += len(chunk)
         if size <= limit:
             body += chunk
+            _reading.held += len(chunk)
+        if len(body) > SMALL_BODY and _reading.held > MAX_HELD:
+            raise Refusal(BUSY)
         if not event.get("more_body", False) or size > _READ_ON * limit:
             return bytes(body) if size <= limit else None
 
@@ -71,7 +90,9 @@ def message(model: type[M], body: bytes) -> M:
         parsed = parse(model, body)
         json.loads(body, object_pairs_hook=_once, parse_float=_finite, parse_constant=_finite)
     except Malformed as error:
-        raise Refusal(MALFORMED, str(error)[:_DETAIL]) from None
+        # It may name fields that the caller made up, with anything in their names.
+        detail = "".join(character if character.isprintable() else "?" for character in str(error)[:_DETAIL])
+        raise Refusal(MALFORMED, detail) from None
     except (ValueError, RecursionError):
         raise Refusal(MALFORMED) from None
     return parsed

@@ -21,7 +21,7 @@ T = TypeVar("T")
 class Database:
     """``threads``: how many jobs run at once. ``queue``: how many more may wait before callers are told 503."""
 
-    def __init__(self, threads: int = 4, queue: int = 400) -> None:
+    def __init__(self, threads: int = 4, queue: int = 1500) -> None:
         self._threads = threads
         self._limit = threads + queue
         self._jobs = 0
