@@ -4,7 +4,8 @@ contact data, nor test codes, nor make a writeback request.
 | file           | what for                                                    | who needs it          |
 |----------------|-------------------------------------------------------------|-----------------------|
 | django.key     | sessions, CSRF, signed cookies                              | people's door         |
-| codes.key      | HMAC of codes, onboarding codes and typed user IDs          | both doors            |
+| people.key     | HMAC of the codes that people type, and of opened gates     | people's door only    |
+| codes.key      | HMAC of onboarding codes, typed user IDs and limits' keys   | both doors            |
 | index.key      | blind indexes of contact data                               | both doors            |
 | rest-NNN.key   | contact data and message bodies at rest; highest is newest  | both doors, worker    |
 | requests.key   | Ed25519, signs writeback requests and confirmed agents      | people's door only    |
@@ -28,7 +29,7 @@ from keyback.errors import ConfigurationError
 
 __all__ = ["Keyring", "create"]
 
-_RANDOM = ("django.key", "codes.key", "index.key")
+_RANDOM = ("django.key", "people.key", "codes.key", "index.key")
 _SIGNING = ("requests.key", "audit.key")
 
 
@@ -51,6 +52,10 @@ class Keyring:
     @cached_property
     def django(self) -> str:
         return self._read("django.key").hex()
+
+    @cached_property
+    def _people(self) -> bytes:
+        return self._read("people.key")
 
     @cached_property
     def _codes(self) -> bytes:
@@ -106,6 +111,10 @@ class Keyring:
     @cached_property
     def audit(self) -> Ed25519PrivateKey:
         return Ed25519PrivateKey.from_private_bytes(self._read("audit.key"))
+
+    def people_hmac(self, purpose: str, *parts: str) -> bytes:
+        """32 bytes, which neither the database nor the agents' door can make or try."""
+        return _hmac(self._people, purpose, *parts)
 
     def code_hmac(self, purpose: str, *parts: str) -> bytes:
         """32 bytes. Low-entropy values (codes, typed IDs) are stored only so: without the key they cannot be tried."""

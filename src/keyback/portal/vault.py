@@ -24,14 +24,14 @@ class VaultMismatch(KeybackError):
     code = "vault_mismatch"
 
 
-def seal_value(organization_id: UUID, row_id: UUID | int, field: str, text: str) -> str:
+def seal_value(organization_id: UUID, row_id: UUID | int | str, field: str, text: str) -> str:
     """A Fernet token (ASCII) that :func:`open_value` opens for the same organization, row and field only."""
     plain = canonical_json([str(organization_id), str(row_id), field, text])
     token: bytes = settings.KEYRING.rest.encrypt(plain)
     return token.decode("ascii")
 
 
-def open_value(organization_id: UUID, row_id: UUID | int, field: str, token: str) -> str:
+def open_value(organization_id: UUID, row_id: UUID | int | str, field: str, token: str) -> str:
     """The text. Raises VaultMismatch."""
     try:
         *place, text = json.loads(settings.KEYRING.rest.decrypt(token.encode("ascii")))

@@ -39,28 +39,33 @@ def index_of(organization_id: UUID, kind: str, value: str) -> bytes:
     return digest
 
 
-def datum_of(
-    organization_id: UUID, person_id: UUID, *, kind: str, origin: str, position: int, value: str, now: datetime
-) -> ContactDatum:
+def datum_of(person: Person, *, kind: str, origin: str, position: int, value: str, now: datetime) -> ContactDatum:
     """A row, not saved yet."""
     return ContactDatum(
-        organization_id=organization_id,
-        person_id=person_id,
+        organization_id=person.organization_id,
+        person=person,
         kind=kind,
         origin=origin,
         position=position,
-        value=seal_value(organization_id, person_id, kind, value),
-        value_index=index_of(organization_id, kind, value),
+        value=seal_value(person.organization_id, _place(person), kind, value),
+        value_index=index_of(person.organization_id, kind, value),
         changed_at=now,
     )
 
 
+def _place(person: Person) -> str:
+    """What a value is bound to: the person, and the very object in the directory. Whoever can write the database could
+    otherwise have another account reset by who reads this mailbox."""
+    return f"{person.pk}:{person.object_guid or ''}"
+
+
 def mails_of(person: Person) -> list[tuple[ContactDatum, str]]:
-    """Every usable mail address with its row, in the order in which they are offered."""
+    """Every usable mail address with its row, in the order in which they are offered. Raises VaultMismatch where a row,
+    or the person, is not what it was when the address was put on file."""
     rows = ContactDatum.objects.filter(
         organization_id=person.organization_id, person=person, kind=ContactDatum.Kind.MAIL
     ).order_by("position", "id")
-    return [(row, open_value(row.organization_id, row.person_id, row.kind, row.value)) for row in rows]
+    return [(row, open_value(row.organization_id, _place(person), row.kind, row.value)) for row in rows]
 
 
 def add_mail(person: Person, address: str, *, origin: str, by: str, now: datetime) -> ContactDatum:
@@ -75,8 +80,7 @@ def add_mail(person: Person, address: str, *, origin: str, by: str, now: datetim
         return same
     with transaction.atomic():
         datum = datum_of(
-            person.organization_id,
-            person.id,
+            person,
             kind=kind,
             origin=origin,
             position=mine.count(),

@@ -245,8 +245,7 @@ def _write_contacts(organization_id: UUID, plan: _Plan, now: datetime) -> None:
                 continue
             new.append(
                 datum_of(
-                    organization_id,
-                    person.pk,
+                    person,
                     kind=kind,
                     origin=_DIRECTORY,
                     position=position,

@@ -1,4 +1,8 @@
-"""Which recovery this browser is in. The session holds nothing else, and its id changes at every rise of privilege."""
+"""Which recovery this browser is in, and which gates it opened. The session's id changes at every rise of privilege.
+
+That a gate is open stands in the recovery's row, and is believed only with the proof that this browser's session
+carries: whoever writes the database could otherwise open gates there, or put another account behind them.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,15 @@ from uuid import UUID
 from django.conf import settings
 from django.http import HttpRequest
 
+from keyback.flows import State
 from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.subjects import account
 
 __all__ = ["enter", "recovery_of", "rise", "step_token", "step_token_fits"]
 
 _KEY = "recovery"
+_PROOF = "proof"
+_BEFORE_ANY_GATE = (State.PROVE, State.EXPIRED)
 
 
 def enter(request: HttpRequest, recovery: Recovery) -> None:
@@ -21,16 +29,35 @@ def enter(request: HttpRequest, recovery: Recovery) -> None:
     request.session[_KEY] = str(recovery.id)
 
 
-def rise(request: HttpRequest) -> None:
-    """More is possible from here on: whoever knew the old session id does not know the new one."""
+def rise(request: HttpRequest, recovery: Recovery) -> None:
+    """A gate was opened: whoever knew the old session id does not know the new one."""
     request.session.cycle_key()
+    request.session[_PROOF] = _proof(request, recovery)
 
 
 def recovery_of(request: HttpRequest) -> Recovery | None:
+    """None where there is none, and where it says more than this browser has proved."""
     recovery_id = request.session.get(_KEY)
     if recovery_id is None:
         return None
-    return Recovery.objects.select_related("organization", "person").filter(id=UUID(recovery_id)).first()
+    recovery = Recovery.objects.select_related("organization", "person").filter(id=UUID(recovery_id)).first()
+    return recovery if recovery is not None and _proved(request, recovery) else None
+
+
+def _proved(request: HttpRequest, recovery: Recovery) -> bool:
+    if recovery.state in _BEFORE_ANY_GATE and not recovery.gates_opened:
+        return True
+    return hmac.compare_digest(request.session.get(_PROOF, "").encode(), _proof(request, recovery).encode())
+
+
+def _proof(request: HttpRequest, recovery: Recovery) -> str:
+    """These gates, of this recovery, to this very account, by this browser (the database knows its session id as a hash
+    only)."""
+    gates = ",".join(recovery.gates_opened)
+    digest: bytes = settings.KEYRING.people_hmac(
+        "gates", str(recovery.id), *account(recovery), gates, request.session.session_key or ""
+    )
+    return digest.hex()
 
 
 def step_token(recovery: Recovery) -> str:

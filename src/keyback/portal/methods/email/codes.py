@@ -23,7 +23,7 @@ from keyback.portal.methods.email.method import METHOD
 from keyback.portal.people.contacts import mails_of
 from keyback.portal.recovery import gates
 from keyback.portal.recovery.models import Challenge, Recovery
-from keyback.portal.recovery.subjects import audit, person_or_nobody, subject, typed_key
+from keyback.portal.recovery.subjects import account, audit, person_or_nobody, subject, typed_key
 from keyback.portal.vault import open_value, seal_value
 
 __all__ = ["DIGITS", "CodeRefused", "latest", "send", "try_code"]
@@ -79,7 +79,7 @@ def send(recovery: Recovery, client: Client, now: datetime) -> Challenge:
             recovery=recovery,
             method=METHOD.name,
             datum_id=None if silent else destination.datum_id,
-            code_hmac=_code_hmac(challenge_id, code),
+            code_hmac=_code_hmac(challenge_id, recovery, code),
             sent_at=now,
             expires_at=now + _LIFE,
         )
@@ -114,7 +114,7 @@ def try_code(recovery: Recovery, typed: str, client: Client, now: datetime) -> R
     challenge = latest(recovery)
     if challenge is None or not _take_try(challenge, now):
         raise CodeRefused(0)
-    right = hmac.compare_digest(bytes(challenge.code_hmac), _code_hmac(challenge.id, typed))
+    right = hmac.compare_digest(bytes(challenge.code_hmac), _code_hmac(challenge.id, recovery, typed))
     # A code that was never sent to a mailbox on file proves nothing, however it was guessed.
     if not (right and allowed and challenge.datum_id is not None):
         audit(recovery, Activity.RECOVERY_PROOF_FAILED, Result.FAILURE, now, method=METHOD.name)
@@ -132,8 +132,10 @@ def _take_try(challenge: Challenge, now: datetime) -> bool:
     return alive.update(tries_left=F("tries_left") - 1) == 1
 
 
-def _code_hmac(challenge_id: UUID, code: str) -> bytes:
-    digest: bytes = settings.KEYRING.code_hmac("email code", str(challenge_id), code)
+def _code_hmac(challenge_id: UUID, recovery: Recovery, code: str) -> bytes:
+    digest: bytes = settings.KEYRING.people_hmac(
+        "email code", str(challenge_id), str(recovery.id), *account(recovery), code
+    )
     return digest
 
 

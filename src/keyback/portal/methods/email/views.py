@@ -54,7 +54,7 @@ def code(request: HttpRequest, recovery: Recovery) -> HttpResponse:
         return blocked_page(request, recovery.organization, blocked, again="recover_prove")
     except codes.CodeRefused as refused:
         return _page(request, recovery, error=_refusal(refused.tries_left))
-    rise(request)
+    rise(request, recovery)
     return redirect(where(recovery))
 
 

@@ -1,0 +1,131 @@
+"""Whoever can write the database, and has no key, gets nobody else's password reset by it."""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from django.utils import timezone
+
+from keyback.portal.limits.models import Counter
+from keyback.portal.people.models import ContactDatum, Person, Spelling
+from keyback.portal.recovery.models import Challenge, Recovery
+from keyback.portal.vault import VaultMismatch
+from keyback.portal.writeback.models import WritebackRequest
+from tests.portal.walk import FakeDirectory, Walker, newest_code
+
+INSPECTED = {
+    "password_version": 5,
+    "locked_out": False,
+    "must_change": False,
+    "password_expired": False,
+    "possible_from": None,
+}
+
+
+@pytest.fixture
+def victim(make_ada: Callable[..., Person]) -> Person:
+    return make_ada("victim")
+
+
+@pytest.fixture
+def eve(make_ada: Callable[..., Person]) -> Person:
+    """She has an account and a mailbox of her own here, and write access to the database."""
+    return make_ada("eve")
+
+
+def _nothing_is_asked_for(victim: Person) -> None:
+    assert not WritebackRequest.objects.filter(person=victim).exists()
+    assert not WritebackRequest.objects.exclude(operation="inspect").exists()
+
+
+@pytest.mark.parametrize("state", ["inspect", "choose", "write", "done", "refused"])
+def test_a_recovery_moved_past_its_gate_is_no_recovery(victim: Person, walker: Walker, state: str) -> None:
+    walker.identify("victim@example.test")
+    walker_recovery = walker.recovery()
+    Recovery.objects.filter(pk=walker_recovery.pk).update(state=state, gates_opened=["email"], inspection=INSPECTED)
+    for path in ("/recover/prove", "/recover/wait", "/recover/password", "/recover/password/plain", "/recover/outcome"):
+        assert walker.get(path, follow=False).response.headers["Location"] == "/recover/"
+    assert walker.client.get("/recover/state").json() == {"waiting": False, "next": "/recover/"}
+    assert "keyback-device" not in walker.client.cookies
+    _nothing_is_asked_for(victim)
+
+
+def test_a_gate_opened_for_me_is_not_open_for_somebody_else(
+    victim: Person, eve: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    walker.prove("eve@example.test")
+    directory.inspect(eve)
+    Recovery.objects.update(person=victim)
+    assert walker.get("/recover/password", follow=False).response.headers["Location"] == "/recover/"
+    _nothing_is_asked_for(victim)
+
+
+@pytest.mark.parametrize("when", ["before the code", "before it is typed", "after the gate"])
+def test_somebody_else_s_object_behind_my_name_is_not_reset(
+    victim: Person, eve: Person, walker: Walker, directory: FakeDirectory, when: str
+) -> None:
+    def bend() -> None:
+        guid = victim.object_guid
+        Person.objects.filter(pk=victim.pk).update(object_guid=uuid.uuid4())
+        Person.objects.filter(pk=eve.pk).update(object_guid=guid)
+
+    page = walker.identify("eve@example.test")
+    if when == "before the code":
+        bend()
+        with pytest.raises(VaultMismatch):
+            walker.ask_for_code(page)
+        return
+    page = walker.ask_for_code(page)
+    if when == "before it is typed":
+        bend()
+        assert walker.type_code(page, newest_code()).status == 422
+        assert not WritebackRequest.objects.exists()
+        return
+    walker.type_code(page, newest_code())
+    bend()
+    assert walker.get("/recover/wait", follow=False).response.headers["Location"] == "/recover/"
+
+
+def test_my_code_moved_to_somebody_else_s_recovery_opens_nothing(victim: Person, eve: Person, walker: Walker) -> None:
+    walker.ask_for_code(walker.identify("eve@example.test"))
+    code = newest_code()
+    mine = Challenge.objects.get()
+    other = Walker()
+    page = other.ask_for_code(other.identify("victim@example.test"))
+    Challenge.objects.exclude(pk=mine.pk).delete()
+    Challenge.objects.filter(pk=mine.pk).update(recovery=other.recovery())
+    Counter.objects.all().delete()
+    assert other.type_code(page, code).status == 422
+    assert other.recovery().state == "prove"
+
+
+def test_my_mailbox_moved_to_somebody_else_gets_no_code(victim: Person, eve: Person, walker: Walker) -> None:
+    ContactDatum.objects.filter(person=victim).delete()
+    ContactDatum.objects.filter(person=eve).update(person=victim)
+    page = walker.identify("victim@example.test")
+    with pytest.raises(VaultMismatch):
+        walker.ask_for_code(page)
+
+
+def test_somebody_else_s_name_on_my_account_resets_mine_at_most(victim: Person, eve: Person, walker: Walker) -> None:
+    Spelling.objects.filter(person=victim).update(person=eve)
+    walker.prove("victim@example.test")
+    asked = WritebackRequest.objects.get()
+    assert asked.person == eve
+
+
+def test_a_second_gate_is_not_opened_by_a_first_that_the_database_made_up(
+    victim: Person, eve: Person, walker: Walker
+) -> None:
+    page = walker.identify("eve@example.test")
+    Recovery.objects.update(gates_opened=["phone"])
+    assert walker.post("/recover/email/send", page.forms["/recover/email/send"]).status == 409
+    assert not Challenge.objects.exists()
+
+
+def test_a_recovery_that_was_bent_says_so_nowhere_it_simply_is_not_there(victim: Person, walker: Walker) -> None:
+    walker.identify("victim@example.test")
+    Recovery.objects.update(state="choose", gates_opened=["email"], ends_at=timezone.now())
+    page = walker.get("/recover/password")
+    assert page.response.status_code == 200
+    assert page.heading == Walker().get("/recover/").heading
