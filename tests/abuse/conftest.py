@@ -3,6 +3,7 @@
 import pytest
 
 from lab.testing import forest
+
 from tests.portal.recovery.conftest import ada, agent, cleo, clock, directory, make_ada, organization, walker
 from tests.support.whole import mail, whole
 
@@ -19,6 +20,10 @@ __all__ = [
     "walker",
     "whole",
 ]
+
+
+# Its assertions are worth being explained; this must come before anybody imports it.
+pytest.register_assert_rewrite("tests.support.crash")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

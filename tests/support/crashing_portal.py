@@ -1,0 +1,130 @@
+"""The portal, killed at one point of a reset's road: ``crashing_portal.py POINT serve --config FILE``.
+
+As with the agent (`crashing_agent`), the points are a table here and no switch in the product: one of the product's
+functions is wrapped so that the process kills itself, with SIGKILL, before it, after it, or before its transaction
+is committed. Inspections take the same road as resets; they go on unless the point says otherwise.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import django
+
+__all__ = ["POINTS"]
+
+Matches = Callable[[tuple[Any, ...], Any], bool]
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def always(given: tuple[Any, ...], result: Any) -> bool:
+    return True
+
+
+def something(given: tuple[Any, ...], result: Any) -> bool:
+    return bool(result)
+
+
+def of_a_reset(given: tuple[Any, ...], result: Any) -> bool:
+    """For functions that take the request's id second, or the row first, or give work."""
+    from keyback.portal.writeback.models import WritebackRequest
+    from keyback.protocol.encoding import b64decode
+
+    if isinstance(result, list):
+        return any(b'"operation":"reset"' in b64decode(work.envelope) for work in result)
+    if isinstance(given[0], WritebackRequest):
+        return given[0].operation == "reset"
+    return WritebackRequest.objects.filter(id=given[1], operation="reset").exists()
+
+
+def of_an_inspection(given: tuple[Any, ...], result: Any) -> bool:
+    return bool(given[0].operation == "inspect")
+
+
+def before(place: str, matches: Matches = always) -> Callable[[], None]:
+    return lambda: _wrap(place, matches, None)
+
+
+def after(place: str, matches: Matches = always) -> Callable[[], None]:
+    return lambda: _wrap(place, None, matches)
+
+
+def _wrap(place: str, first: Matches | None, then: Matches | None) -> None:
+    path, _, name = place.partition(":")
+    owner: Any = importlib.import_module(f"keyback.portal.{path}")
+    *inside, name = name.split(".")
+    for part in inside:
+        owner = getattr(owner, part)
+    function = getattr(owner, name)
+
+    def killed(*given: Any, **named: Any) -> Any:
+        if first is not None and first(given, None):
+            die()
+        result = function(*given, **named)
+        if then is not None and then(given, result):
+            die()
+        return result
+
+    setattr(owner, name, killed)
+
+
+def _granted(given: tuple[Any, ...], result: Any) -> bool:
+    return bool(given[0].state == "writing")
+
+
+PEOPLES_DOOR: dict[str, Callable[[], None]] = {
+    "before_recovery_stored": before("recovery.views.identify:start"),
+    "after_recovery_stored": after("recovery.views.identify:start"),
+    "before_code_stored": before("methods.email.codes:send"),
+    "after_code_stored": after("methods.email.codes:send"),
+    "before_code_tried": before("methods.email.codes:try_code"),
+    "after_gate_opened": after("methods.email.codes:try_code"),
+    "before_boxes_taken": before("recovery.choose:submit_sealed"),
+    "before_boxes_committed": after("recovery.choose:submit"),
+    "after_boxes_taken": after("recovery.choose:submit_sealed"),
+}
+WORKER: dict[str, Callable[[], None]] = {
+    "after_mail_claimed": after("messages.worker:_claim", something),
+    "after_mail_handed_over": after("messages.smtp:MailServer.send"),
+}
+AGENTS_DOOR: dict[str, Callable[[], None]] = {
+    "before_inspection_committed": after("writeback.requests:_end", of_an_inspection),
+    "after_claim": after("writeback.requests:claim", of_a_reset),
+    "before_grant": before("writeback.requests:grant_writing", of_a_reset),
+    "before_grant_committed": after("writeback.models:WritebackRequest.save", _granted),
+    "after_grant": after("writeback.requests:grant_writing", of_a_reset),
+    "before_outcome": before("writeback.requests:finish", of_a_reset),
+    "before_outcome_committed": after("writeback.requests:_end", of_a_reset),
+    "after_outcome": after("writeback.requests:finish", of_a_reset),
+}
+POINTS = {**PEOPLES_DOOR, **WORKER, **AGENTS_DOOR}
+
+
+def main() -> None:
+    point, *arguments = sys.argv[1:]
+    setup = django.setup
+    wrapped = False
+
+    def setup_and_wrap(*given: Any, **named: Any) -> None:
+        nonlocal wrapped
+        setup(*given, **named)
+        if not wrapped:
+            wrapped = True
+            POINTS[point]()
+
+    django.setup = setup_and_wrap
+    from keyback.cli.main import main as keyback
+
+    keyback(arguments)
+
+
+if __name__ == "__main__":
+    main()
