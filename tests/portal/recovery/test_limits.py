@@ -4,6 +4,8 @@ themselves."""
 import re
 
 import pytest
+from django.conf import settings
+from django.test import override_settings
 from django.utils import timezone
 from tests.portal.recovery.conftest import Clock
 from tests.portal.walk import Page, Walker, newest_code
@@ -107,6 +109,13 @@ def test_one_client_cannot_try_user_ids_without_end(organization: object) -> Non
     walker = Walker(STRANGER.format(1))
     statuses = [walker.identify(f"user{number}@example.test").status for number in range(31)]
     assert statuses == [200] * 30 + [429]
+
+
+def test_an_office_network_may_start_as_often_as_its_people_forget(organization: object) -> None:
+    office = settings.CONFIG.model_copy(update={"office_networks": ("203.0.113.0/24",)})
+    with override_settings(CONFIG=office):
+        walker = Walker("203.0.113.7")
+        assert {walker.identify(f"user{number}@example.test").status for number in range(35)} == {200}
 
 
 def test_the_header_of_a_proxy_that_nobody_trusts_makes_no_new_client(organization: object) -> None:

@@ -36,7 +36,9 @@ def _answer(
 ) -> HttpResponse:
     now = timezone.now()
     try:
-        spend(default_organization().id, DRAWN, client_of(request).key, now=now)
+        client = client_of(request)
+        if client.kind != "office":
+            spend(default_organization().id, DRAWN, client.key, now=now)
         return HttpResponse(make(token, now), content_type=content_type)
     except Blocked:
         return HttpResponse(status=429)

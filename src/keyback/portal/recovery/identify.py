@@ -47,7 +47,8 @@ def start(request: HttpRequest, typed: str, language: str, now: datetime) -> Rec
     user_id = normalise_user_id(typed)
     typed_hmac: bytes = settings.KEYRING.code_hmac("typed user id", str(organization.id), user_id)
     client = client_of(request, person.id if person else typed_hmac.hex())
-    spend(organization.id, RECOVERIES_STARTED, client.key, now=now)
+    if client.kind != "office":  # hundreds of people share its address
+        spend(organization.id, RECOVERIES_STARTED, client.key, now=now)
     spend(organization.id, IDENTIFIED, typed_hmac.hex(), client.key, now=now)
     refusal = refusal_of_organization(organization, now)
     if refusal is None and organization.explain_to_person:
