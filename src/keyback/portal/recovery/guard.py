@@ -63,24 +63,25 @@ def step(*states: State, methods: tuple[str, ...] = ("GET", "POST")) -> Callable
         def inner(request: HttpRequest) -> HttpResponse:
             recovery = browser.recovery_of(request)
             if recovery is None:
-                return redirect("recover") if request.method != "POST" else _over(request, reverse("recover"))
+                return redirect("recover") if request.method != "POST" else _over(request, None)
             track(request, recovery.id)
             recovery = keep_time(recovery, timezone.now())
             if recovery.state not in states:
-                here = where(recovery)
-                return redirect(here) if request.method != "POST" else _over(request, here)
+                return redirect(where(recovery)) if request.method != "POST" else _over(request, recovery)
             try:
                 return view(request, recovery)
             except (StepOver, IllegalMove):
-                return _over(request, where(recovery))
+                return _over(request, recovery)
 
         return inner
 
     return wrap
 
 
-def _over(request: HttpRequest, next_url: str) -> HttpResponse:
+def _over(request: HttpRequest, recovery: Recovery | None) -> HttpResponse:
+    next_url = where(recovery) if recovery else reverse("recover")
     if request.content_type == "application/json":
         message = _("This step is over. Go on from where you are.")
         return JsonResponse({"error": "step_over", "message": message, "next": next_url}, status=HTTPStatus.CONFLICT)
-    return render(request, "recovery/step_over.html", {"next": next_url}, status=HTTPStatus.CONFLICT)
+    context = {"next": next_url, "organization": recovery.organization if recovery else None}
+    return render(request, "recovery/step_over.html", context, status=HTTPStatus.CONFLICT)

@@ -95,7 +95,8 @@ def plain(request: HttpRequest, recovery: Recovery) -> HttpResponse:
     if not (_is_cloud(recovery) or recovery.organization.allow_plain_page):
         if request.method == "POST":
             raise BadRequest("this organization takes sealed passwords only")
-        return render(request, "recovery/needs_javascript.html", _context(recovery), status=HTTPStatus.FORBIDDEN)
+        context = {"organization": recovery.organization}
+        return render(request, "recovery/needs_javascript.html", context, status=HTTPStatus.FORBIDDEN)
     if request.method == "GET":
         return _plain_page(request, recovery)
     fields = posted(request, recovery, {"new_password": 1024, "new_password_again": 1024})
