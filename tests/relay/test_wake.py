@@ -20,7 +20,9 @@ def topic() -> str:
 
 
 @pytest.fixture
-def bell(topic: str) -> Iterator[wake.Bell]:
+def bell(topic: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[wake.Bell]:
+    bus = wake.PostgresBus() if connection.vendor == "postgresql" else wake.MemoryBus()
+    monkeypatch.setattr(wake, "_bus", lambda: bus)
     with wake.subscribe(topic) as bell:
         # On PostgreSQL everybody is rung once when listening begins, since nobody knows what was sent before.
         if connection.vendor == "postgresql":
