@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from contextlib import suppress
 from dataclasses import replace
 
 from lab import _controller, _namespace
@@ -30,11 +31,11 @@ def up(
     require_root_user()
     realm_of(name)
     domain = domain or name
-    with lock(run_dir(), name):
+    with lock(f"forest-{name}"):
         if (run_dir() / name / STATE_FILE).exists():
             return _start_all(describe(name), ip, flavour)
         ensure_root(flavour)
-        with lock(run_dir(), "addresses"):
+        with lock("addresses"):
             forest = _start_new(name, ip, flavour, domain)
         for row in PEOPLE:
             if row.kind is Kind.LOCKED:  # a template may be older than any lock-out lasts
@@ -46,7 +47,7 @@ def prepare(domain: str = DEFAULT_NAME, *, flavour: Flavour = "trixie") -> None:
     """Make the root and the template of ``domain`` now, so that :func:`up` is quick later."""
     require_root_user()
     ensure_root(flavour)
-    with lock(run_dir(), "addresses"):
+    with lock("addresses"):
         ensure_template(domain, flavour, free_address())
 
 
@@ -54,11 +55,13 @@ def down(name: str = DEFAULT_NAME) -> None:
     """Kill the forest's controllers and delete its data; nothing happens when it is not up."""
     realm_of(name)
     directory = run_dir() / name
-    with lock(run_dir(), name):
+    with lock(f"forest-{name}"):
         if (directory / STATE_FILE).exists():
             for controller in describe(name).controllers:
                 _controller.destroy(controller)
         shutil.rmtree(directory, ignore_errors=True)
+    with suppress(OSError), lock("addresses", wait=False):  # stays where another forest is there, or being made
+        run_dir().rmdir()
 
 
 def kill(name: str = DEFAULT_NAME, controller: str | None = None) -> None:

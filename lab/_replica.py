@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lab import _controller, _lifecycle, _namespace
 from lab._directory import Directory
-from lab._settings import DEFAULT_NAME, lock, run_dir
+from lab._settings import DEFAULT_NAME, lock
 from lab.errors import BadNameError
 from lab.forest import Controller, Forest, describe
 
@@ -21,7 +21,7 @@ def replica(name: str = DEFAULT_NAME, *, ip: str | None = None) -> Forest:
     ``ip`` is a loopback address, by default the next free one. What is written on one controller arrives at the other
     within 3 to 8 seconds.
     """
-    with lock(run_dir(), name), lock(run_dir(), "addresses"):
+    with lock(f"forest-{name}"), lock("addresses"):
         forest = describe(name)
         if len(forest.controllers) > 1:
             raise BadNameError(f"forest {name} has its second controller already")

@@ -35,7 +35,7 @@ def root_dir(flavour: Flavour) -> Path:
 def ensure_root(flavour: Flavour) -> Path:
     """The root directory of ``flavour``, made if need be (under a minute, needs the Debian mirror)."""
     root = root_dir(flavour)
-    with lock(cache_dir(), f"root-{flavour}"):
+    with lock(f"root-{flavour}"):
         if not root.exists():
             root.parent.mkdir(exist_ok=True)
             _build(root, flavour)

@@ -41,10 +41,16 @@ def realm_of(name: str) -> str:
 
 
 @contextlib.contextmanager
-def lock(directory: Path, name: str) -> Iterator[None]:
-    """Lets one process at a time build or change what ``name`` stands for; the kernel drops it with the process."""
-    with (directory / f".{name}.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+def lock(name: str, *, wait: bool = True) -> Iterator[None]:
+    """Lets one process at a time build or change what ``name`` stands for; the kernel drops it with the process.
+
+    BlockingIOError when ``wait`` is False and another process has it. The files stay, in the cache: to delete one would
+    let two processes hold the same lock.
+    """
+    directory = cache_dir() / "locks"
+    directory.mkdir(exist_ok=True)
+    with (directory / name).open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
 
 

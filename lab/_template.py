@@ -30,7 +30,7 @@ def ensure_template(domain: str, flavour: Flavour, ip: str) -> Path:
     templates = cache_dir() / "templates"
     templates.mkdir(mode=0o700, exist_ok=True)
     template = templates / f"{flavour}-{domain}-{_digest()}"
-    with lock(cache_dir(), f"template-{flavour}-{domain}"):
+    with lock(f"template-{flavour}-{domain}"):
         if not template.exists() or time.time() - template.stat().st_mtime > _LIFE:
             for old in templates.glob(f"{flavour}-{domain}-*[!g]"):  # not one that is .building
                 shutil.rmtree(old)

@@ -23,17 +23,11 @@ _SWITCH = click.Choice(["on", "off"])
 _CONTROLLER = click.option("--controller", metavar="DC", help="dc1 (default) or dc2.")
 
 
-class _Duration(click.ParamType[float]):
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        try:
-            return api.duration(value)
-        except LabError as error:
-            self.fail(str(error), param, ctx)
-
-
-_DURATION = _Duration()
+def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    try:
+        return None if value is None else api.duration(value)
+    except LabError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.group(help="A throw-away Active Directory forest on loopback.")
@@ -141,14 +135,14 @@ def replication(name: str, action: str) -> None:
 @group.command()
 @_ONE
 @click.option("--pso", metavar="NAME", help='A fine-grained policy, as "Finance passwords"; else the domain\'s own.')
-@click.option("--min-age", type=_DURATION)
-@click.option("--max-age", type=_DURATION, help="0 for passwords that never expire.")
+@click.option("--min-age", callback=_seconds, metavar="DURATION")
+@click.option("--max-age", callback=_seconds, metavar="DURATION", help="0 for passwords that never expire.")
 @click.option("--history", type=int, help="How many former passwords are remembered.")
 @click.option("--length", type=int)
 @click.option("--complexity", type=_SWITCH)
 @click.option("--lockout-threshold", type=int, help="0 for none.")
-@click.option("--lockout-window", type=_DURATION)
-@click.option("--lockout-duration", type=_DURATION)
+@click.option("--lockout-window", callback=_seconds, metavar="DURATION")
+@click.option("--lockout-duration", callback=_seconds, metavar="DURATION")
 @click.option("--reset", is_flag=True, help="First bring all policies back to what they were at first.")
 def policy(name: str, reset: bool, complexity: str | None, **rules: Any) -> None:
     """Change the password policy of NAME. Durations: 0, or as in 60s, 5m, 2h, 2d."""
@@ -223,7 +217,7 @@ def user_unlock(name: str, account: str) -> None:
 @user.command(name="age")
 @_ONE
 @_ACCOUNT
-@click.argument("age", type=_DURATION)
+@click.argument("age", callback=_seconds, metavar="DURATION")
 def user_age(name: str, account: str, age: float) -> None:
     """Make the password AGE old, as in 43d."""
     api.age_password(lab.describe(name), account, age)

@@ -5,16 +5,15 @@ A ``conftest.py`` takes the ones it wants: ``from lab.testing import forest, new
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 
 import pytest
 
 import lab
 from lab import api
-from lab._settings import Flavour, run_dir
+from lab._settings import Flavour, lock
 from lab.forest import Forest
 from lab.people import Person
 
@@ -32,21 +31,21 @@ __all__ = [
 
 
 @contextmanager
-def fresh_forest(stem: str, ip_stem: int, *, flavour: Flavour = "trixie", domain: str = "test") -> Iterator[Forest]:
+def fresh_forest(stem: str, *, flavour: Flavour = "trixie", domain: str = "test") -> Iterator[Forest]:
     """A forest as the table describes it, for one process: ``stem``, or ``stem2`` … where another process has that.
 
     What an earlier run left under the name is thrown away.
     """
     for number in range(1, 9):
         name = stem if number == 1 else f"{stem}{number}"
-        with (run_dir() / f".{name}.session").open("w") as session:
+        with ExitStack() as session:
             try:
-                fcntl.flock(session, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                session.enter_context(lock(f"session-{name}", wait=False))
             except BlockingIOError:
                 continue
             lab.down(name)
             try:
-                yield lab.up(name, ip=f"127.0.0.{ip_stem + number}", flavour=flavour, domain=domain)
+                yield lab.up(name, flavour=flavour, domain=domain)
             finally:
                 lab.down(name)
             return
@@ -56,7 +55,7 @@ def fresh_forest(stem: str, ip_stem: int, *, flavour: Flavour = "trixie", domain
 @pytest.fixture(scope="session")
 def forest() -> Iterator[Forest]:
     """The forest of this test process."""
-    with fresh_forest("test", 10) as fresh:
+    with fresh_forest("test") as fresh:
         yield fresh
 
 
@@ -71,22 +70,22 @@ def forest_to_break(forest: Forest) -> Iterator[Forest]:
 @pytest.fixture(scope="session")
 def other_forest() -> Iterator[Forest]:
     """Another forest, with another authority, other domain and the same people."""
-    with fresh_forest("elsewhere", 20, domain="elsewhere") as fresh:
+    with fresh_forest("elsewhere", domain="elsewhere") as fresh:
         yield fresh
 
 
 @pytest.fixture(scope="session")
 def older_forest() -> Iterator[Forest]:
     """A forest of Debian 12's Samba, which lacks the policy hints control."""
-    with fresh_forest("older", 30, flavour="bookworm") as fresh:
+    with fresh_forest("older", flavour="bookworm") as fresh:
         yield fresh
 
 
 @pytest.fixture(scope="session")
 def two_controllers() -> Iterator[Forest]:
     """A forest of dc1 and dc2."""
-    with fresh_forest("pair", 40) as fresh:
-        yield lab.replica(fresh.name, ip=f"127.0.0.{int(fresh.ip.rpartition('.')[2]) + 10}")
+    with fresh_forest("pair") as fresh:
+        yield lab.replica(fresh.name)
 
 
 @pytest.fixture

@@ -129,7 +129,7 @@ def test_a_frozen_controller_does_not_answer_until_it_is_thawed(forest_to_break:
 
 
 def test_down_leaves_no_process_no_mount_and_no_file() -> None:
-    forest = lab.up("passing", ip="127.0.0.99", domain="test")
+    forest = lab.up("passing", ip="127.0.0.199", domain="test")
     first = forest.controller().first
     assert first is not None
     assert first.alive()
@@ -140,12 +140,15 @@ def test_down_leaves_no_process_no_mount_and_no_file() -> None:
     with pytest.raises(NotRunningError, match="lab up passing"):
         lab.describe("passing")
     listening = Path("/proc/net/tcp").read_text()
-    assert not re.search(r": 6300007F:[0-9A-F]{4} 00000000:0000 0A", listening)  # 127.0.0.99, as the kernel writes it
+    assert not re.search(r": C700007F:[0-9A-F]{4} 00000000:0000 0A", listening)  # 127.0.0.199, as the kernel writes it
 
 
 def test_an_address_in_use_is_refused_in_one_line(forest: Forest) -> None:
-    with pytest.raises(MachineError, match=rf"{re.escape(forest.ip)} port 389 is not free"):
-        lab.up("passing", ip=forest.ip)
+    try:
+        with pytest.raises(MachineError, match=rf"{re.escape(forest.ip)} port 389 is not free"):
+            lab.up("passing", ip=forest.ip)
+    finally:
+        lab.down("passing")
 
 
 @pytest.mark.parametrize("address", ["10.0.0.1", "192.0.2.1", "127.0.0.1.example.test", "::1"])
