@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 from tests.portal.agents import AgentWithKeys, confirmed_agent
+from tests.portal.people import directory_person
 from tests.portal.walk import FakeDirectory, Walker
 
 from keyback.portal.agents.models import Agent
@@ -74,9 +75,8 @@ def directory(agent: AgentWithKeys) -> FakeDirectory:
 @pytest.fixture
 def make_ada(organization: Organization, agent: AgentWithKeys) -> Callable[..., Person]:
     def make(name: str = "ada", *, mail: bool = True) -> Person:
-        person = Person.objects.create(
+        person = directory_person(
             organization=organization,
-            source=Person.Source.DIRECTORY,
             forest=agent.forest,
             object_guid=uuid.uuid4(),
             user_id=f"{name}@example.test",

@@ -2,6 +2,7 @@
 themselves."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.utils import timezone
 from tests.portal.recovery.conftest import Clock
 from tests.portal.walk import Page, Walker, newest_code
 
+from keyback.portal.limits.budgets import Blocked, Budget, clear_all, spend, spend_all
 from keyback.portal.messages.models import Message
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person, Spelling
@@ -142,3 +144,16 @@ def test_a_block_says_when_it_ends(user_id: str, cleo: Person) -> None:
     blocked = walker.type_code(page, "12345678")
     assert moment(blocked) > timezone.now().isoformat()
     assert "Your account itself is not locked by this." in blocked.text
+
+
+def test_what_is_counted_together_is_not_given_back_when_one_is_closed(organization: Organization) -> None:
+    wide, narrow = Budget("wide", 10, timedelta(hours=1)), Budget("narrow", 1, timedelta(hours=1))
+    now = timezone.now()
+    spend_all(organization.id, (wide, ("x",)), (narrow, ("x",)), now=now)
+    for _ in range(3):
+        with pytest.raises(Blocked) as blocked:
+            spend_all(organization.id, (wide, ("x",)), (narrow, ("x",)), now=now)
+        assert blocked.value.budget == "narrow"
+    assert spend(organization.id, wide, "x", now=now) == 10 - 5
+    clear_all(organization.id, (wide, ("x",)), (narrow, ("x",)))
+    spend_all(organization.id, (wide, ("x",)), (narrow, ("x",)), now=now)

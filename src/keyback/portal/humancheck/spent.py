@@ -21,9 +21,9 @@ class HumanCheckFailed(KeybackError):
 
 def spend(challenge: bytes, expires_at: datetime, now: datetime) -> None:
     """Marks a challenge as used. Of parallel calls exactly one returns; the others raise HumanCheckFailed."""
-    SpentCheck.objects.filter(expires_at__lte=now).delete()
     try:
         with transaction.atomic():
+            SpentCheck.objects.filter(expires_at__lte=now).delete()
             SpentCheck.objects.create(digest=hashlib.sha256(challenge).digest(), expires_at=expires_at)
     except IntegrityError:
         raise HumanCheckFailed("used before") from None

@@ -8,7 +8,15 @@ from django.db import transaction
 
 from keyback.flows import Event
 from keyback.portal.audit.words import Activity, Result
-from keyback.portal.limits.budgets import CODES_SENT, PROOF_FAILED, PROOF_FAILED_POOL, Blocked, clear, spend
+from keyback.portal.limits.budgets import (
+    CODES_SENT,
+    PROOF_FAILED,
+    PROOF_FAILED_POOL,
+    Blocked,
+    Budget,
+    clear_all,
+    spend_all,
+)
 from keyback.portal.limits.clients import Client
 from keyback.portal.people.models import Person
 from keyback.portal.people.policies import policy_for
@@ -24,25 +32,28 @@ __all__ = ["clear_proof", "open_gate", "spend_proof"]
 def spend_proof(recovery: Recovery, method: str, client: Client, now: datetime) -> bool:
     """Takes one try to prove. Raises Blocked for the text as typed; False when the person's own count is closed, which
     must look like a wrong proof."""
-    _spend(recovery, typed_key(recovery), method, client, now)
+    spend_all(recovery.organization_id, *_proofs(client, typed_key(recovery), method), now=now)
     try:
-        _spend(recovery, subject(recovery), method, client, now)
+        spend_all(recovery.organization_id, *_proofs(client, subject(recovery), method), now=now)
     except Blocked:
         return False
     return True
 
 
-def _spend(recovery: Recovery, key: str, method: str, client: Client, now: datetime) -> None:
-    spend(recovery.organization_id, PROOF_FAILED, key, method, client.key, now=now)
+def _proofs(client: Client, key: str, method: str) -> list[tuple[Budget, tuple[str, ...]]]:
+    counted: list[tuple[Budget, tuple[str, ...]]] = [(PROOF_FAILED, (key, method, client.key))]
     if client.kind == "block":
-        spend(recovery.organization_id, PROOF_FAILED_POOL, key, method, now=now)
+        counted.append((PROOF_FAILED_POOL, (key, method)))
+    return counted
 
 
 def clear_proof(recovery: Recovery, method: str, client: Client) -> None:
     """This client proved itself: its own counters of this person are forgotten, the strangers' pool is not."""
-    for key in (typed_key(recovery), subject(recovery)):
-        clear(recovery.organization_id, PROOF_FAILED, key, method, client.key)
-        clear(recovery.organization_id, CODES_SENT, key, method, client.key)
+    keys = (typed_key(recovery), subject(recovery))
+    clear_all(
+        recovery.organization_id,
+        *((budget, (key, method, client.key)) for budget in (PROOF_FAILED, CODES_SENT) for key in keys),
+    )
 
 
 def open_gate(recovery: Recovery, method: str, now: datetime) -> Recovery:

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from keyback.errors import KeybackError
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
-from keyback.portal.limits.budgets import IDENTIFIED, RECOVERIES_STARTED, spend
+from keyback.portal.limits.budgets import IDENTIFIED, RECOVERIES_STARTED, Budget, spend_all
 from keyback.portal.limits.clients import client_of
 from keyback.portal.middleware import tracking_id_of
 from keyback.portal.organizations.lookup import normalise_user_id, resolve
@@ -47,9 +47,10 @@ def start(request: HttpRequest, typed: str, language: str, now: datetime) -> Rec
     user_id = normalise_user_id(typed)
     typed_hmac: bytes = settings.KEYRING.code_hmac("typed user id", str(organization.id), user_id)
     client = client_of(request, person.id if person else typed_hmac.hex())
+    tries: list[tuple[Budget, tuple[str, ...]]] = [(IDENTIFIED, (typed_hmac.hex(), client.key))]
     if client.kind != "office":  # hundreds of people share its address
-        spend(organization.id, RECOVERIES_STARTED, client.key, now=now)
-    spend(organization.id, IDENTIFIED, typed_hmac.hex(), client.key, now=now)
+        tries.insert(0, (RECOVERIES_STARTED, (client.key,)))
+    spend_all(organization.id, *tries, now=now)
     refusal = refusal_of_organization(organization, now)
     if refusal is None and organization.explain_to_person:
         refusal = _explained(organization, person, now)

@@ -16,7 +16,7 @@ from django.db.models import F
 
 from keyback.errors import KeybackError
 from keyback.portal.audit.words import Activity, Result
-from keyback.portal.limits.budgets import CODES_SENT, CODES_SENT_POOL, Blocked, Budget, spend
+from keyback.portal.limits.budgets import CODES_SENT, CODES_SENT_POOL, Blocked, Budget, spend_all
 from keyback.portal.limits.clients import Client
 from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.methods.email.method import METHOD
@@ -60,14 +60,15 @@ def send(recovery: Recovery, client: Client, now: datetime) -> Challenge:
     What is counted for the person and for the mailbox acts silently: the page stays the same, and nothing is sent.
     """
     organization_id = recovery.organization_id
-    spend(organization_id, BY_ONE_CLIENT, client.key, now=now)
-    spend(organization_id, FOR_ONE_ORGANIZATION, str(organization_id), now=now)
-    _spend_sends(recovery, client, typed_key(recovery), now)
+    told = [*_sends(client, typed_key(recovery)), (FOR_ONE_ORGANIZATION, (str(organization_id),))]
+    if client.kind != "office":  # hundreds of people share its address
+        told.insert(0, (BY_ONE_CLIENT, (client.key,)))
+    spend_all(organization_id, *told, now=now)
     destination = _destination(recovery)
     silent = destination.address is None
     try:
-        _spend_sends(recovery, client, subject(recovery), now)
-        spend(organization_id, TO_ONE_MAILBOX, destination.key, now=now)
+        personal = _sends(client, subject(recovery))
+        spend_all(organization_id, *personal, (TO_ONE_MAILBOX, (destination.key,)), now=now)
     except Blocked:
         silent = True
     code = f"{secrets.randbelow(10**DIGITS):0{DIGITS}d}"
@@ -103,16 +104,15 @@ def latest(recovery: Recovery) -> Challenge | None:
     return Challenge.objects.filter(recovery=recovery, method=METHOD.name).order_by("-sent_at", "-id").first()
 
 
-def try_code(recovery: Recovery, typed: str, client: Client, now: datetime) -> Recovery:
-    """The recovery with its gate opened. Raises CodeRefused or Blocked.
+def try_code(recovery: Recovery, challenge: Challenge, typed: str, client: Client, now: datetime) -> Recovery:
+    """``challenge``: the latest of this recovery. The recovery with its gate opened. Raises CodeRefused or Blocked.
 
     The order matters: every budget is spent, and the code's own try taken, before anything is compared, so that
     parallel tries cannot pass; and the code is marked as used by a conditional update, so that two right ones open
     one gate.
     """
     allowed = gates.spend_proof(recovery, METHOD.name, client, now)
-    challenge = latest(recovery)
-    if challenge is None or not _take_try(challenge, now):
+    if not _take_try(challenge, now):
         raise CodeRefused(0)
     right = hmac.compare_digest(bytes(challenge.code_hmac), _code_hmac(challenge.id, recovery, typed))
     # A code that was never sent to a mailbox on file proves nothing, however it was guessed.
@@ -153,7 +153,8 @@ def _nobodys_mail(organization_id: UUID) -> str:
     return seal_value(organization_id, _NOBODY, "mail", "nobody@invalid")
 
 
-def _spend_sends(recovery: Recovery, client: Client, key: str, now: datetime) -> None:
-    spend(recovery.organization_id, CODES_SENT, key, METHOD.name, client.key, now=now)
+def _sends(client: Client, key: str) -> list[tuple[Budget, tuple[str, ...]]]:
+    counted: list[tuple[Budget, tuple[str, ...]]] = [(CODES_SENT, (key, METHOD.name, client.key))]
     if client.kind == "block":
-        spend(recovery.organization_id, CODES_SENT_POOL, key, METHOD.name, now=now)
+        counted.append((CODES_SENT_POOL, (key, METHOD.name)))
+    return counted

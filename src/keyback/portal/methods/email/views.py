@@ -49,7 +49,7 @@ def code(request: HttpRequest, recovery: Recovery) -> HttpResponse:
     if len(typed) != codes.DIGITS or not (typed.isascii() and typed.isdigit()):
         return _page(request, recovery, error=_("The code has 8 digits. Enter all of them."))
     try:
-        recovery = codes.try_code(recovery, typed, client_of(request, subject(recovery)), timezone.now())
+        recovery = codes.try_code(recovery, challenge, typed, client_of(request, subject(recovery)), timezone.now())
     except Blocked as blocked:
         return blocked_page(request, recovery.organization, blocked, again="recover_prove")
     except codes.CodeRefused as refused:
