@@ -9,8 +9,28 @@
 
 from __future__ import annotations
 
+from keyback.passwords.banned import BannedWords, Match, Verdict, builtin
 from keyback.passwords.complexity import CharacterClass, utf16_units
 from keyback.passwords.findings import Code, Finding, PersonNames, check
 from keyback.passwords.policy import DirectoryPolicy
+from keyback.passwords.profiles import PROFILES, Profile
+from keyback.passwords.rules import Judgement, Rules, judge
 
-__all__ = ["CharacterClass", "Code", "DirectoryPolicy", "Finding", "PersonNames", "check", "utf16_units"]
+__all__ = [
+    "PROFILES",
+    "BannedWords",
+    "CharacterClass",
+    "Code",
+    "DirectoryPolicy",
+    "Finding",
+    "Judgement",
+    "Match",
+    "PersonNames",
+    "Profile",
+    "Rules",
+    "Verdict",
+    "builtin",
+    "check",
+    "judge",
+    "utf16_units",
+]

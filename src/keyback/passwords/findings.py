@@ -16,9 +16,10 @@ from keyback.passwords.complexity import (
     contains_display_name,
     utf16_units,
 )
+from keyback.passwords.names import name_words
 from keyback.passwords.policy import DirectoryPolicy
 
-__all__ = ["LONGEST", "Code", "Finding", "PersonNames", "check"]
+__all__ = ["LONGEST", "Code", "Finding", "PersonNames", "broken_complexity", "check", "unusable_characters"]
 
 LONGEST = 256
 """UTF-16 units that a password in Active Directory may have."""
@@ -36,6 +37,14 @@ class Code(StrEnum):
     BANNED = "banned"
     NAME = "name"
     BREACHED = "breached"
+    UPPER = "upper"
+    LOWER = "lower"
+    DIGIT = "digit"
+    SYMBOL = "symbol"
+    REPEATS = "repeats"
+    SEQUENCE = "sequence"
+    SIMILAR = "similar"
+    WEAK = "weak"
     TOO_YOUNG = "too_young"
     USED_BEFORE = "used_before"
     COMPLEXITY = "complexity"
@@ -54,6 +63,14 @@ _SENTENCES = {
     Code.BANNED: "This password is too easy to guess.",
     Code.NAME: "Leave out names that belong to you or your organization.",
     Code.BREACHED: "This password has appeared in a data breach. Choose another one.",
+    Code.UPPER: "Use at least one capital letter.",
+    Code.LOWER: "Use at least one small letter.",
+    Code.DIGIT: "Use at least one digit.",
+    Code.SYMBOL: "Use at least one symbol, such as ! or %.",
+    Code.REPEATS: "Use the same character at most {maximum} times in a row.",
+    Code.SEQUENCE: "Use at most {maximum} characters that follow each other, as in 1234 or abcd.",
+    Code.SIMILAR: "This is too much like your current password.",
+    Code.WEAK: "This password would be guessed too soon. Make it longer, or less like words that others use.",
     Code.TOO_YOUNG: "Your password was changed too recently to be changed again.",
     Code.USED_BEFORE: "You have used this password before. Choose another one.",
     Code.COMPLEXITY: "This password is not varied enough, or contains a part of your name.",
@@ -82,10 +99,19 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class PersonNames:
-    """The names that a password is held against: sAMAccountName and displayName."""
+    """The names that a password is held against. Active Directory's own rule takes sAMAccountName and displayName."""
 
     account_name: str
     display_name: str = ""
+    given_name: str = ""
+    surname: str = ""
+    user_id: str = ""
+    organization: tuple[str, ...] = ()
+
+    def words(self, *, extended: bool = False) -> tuple[str, ...]:
+        """The normalised words that the banned-word check refuses."""
+        names = (self.display_name, self.given_name, self.surname, *self.organization)
+        return name_words(names, whole=(self.account_name, self.user_id.partition("@")[0]), extended=extended)
 
 
 def check(password: str, person: PersonNames, policy: DirectoryPolicy) -> list[Finding]:
@@ -96,15 +122,20 @@ def check(password: str, person: PersonNames, policy: DirectoryPolicy) -> list[F
     found = []
     if units < policy.min_length:
         found.append(Finding(Code.TOO_SHORT, {"minimum": policy.min_length}))
-    if any(character == "\0" or "\ud800" <= character <= "\udfff" for character in password):
-        # Half of a surrogate pair cannot be sent, and a directory that keeps C strings would cut at the NUL.
+    if unusable_characters(password):
         found.append(Finding(Code.CHARACTERS))
     if policy.complexity:
-        found += _complexity(password, person)
+        found += broken_complexity(password, person)
     return found
 
 
-def _complexity(password: str, person: PersonNames) -> list[Finding]:
+def unusable_characters(password: str) -> bool:
+    """Half of a surrogate pair cannot be sent, and a directory that keeps C strings would cut at the NUL."""
+    return any(character == "\0" or "\ud800" <= character <= "\udfff" for character in password)
+
+
+def broken_complexity(password: str, person: PersonNames) -> list[Finding]:
+    """What Active Directory's complexity rule finds."""
     found = []
     if len(classes(password)) < CLASSES_REQUIRED:
         found.append(Finding(Code.CLASSES, {"required": CLASSES_REQUIRED}))

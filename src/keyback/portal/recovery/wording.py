@@ -32,6 +32,16 @@ _FINDINGS = {
     "banned": gettext_lazy("This password is too easy to guess. Choose another one."),
     "name": gettext_lazy("Leave out names that belong to you or your organization."),
     "breached": gettext_lazy("This password has appeared in a data breach. Choose another one."),
+    "upper": gettext_lazy("Use at least one capital letter."),
+    "lower": gettext_lazy("Use at least one small letter."),
+    "digit": gettext_lazy("Use at least one digit."),
+    "symbol": gettext_lazy("Use at least one symbol, such as ! or %%."),
+    "repeats": gettext_lazy("Use the same character at most %(maximum)s times in a row."),
+    "sequence": gettext_lazy("Use at most %(maximum)s characters that follow each other, as in 1234 or abcd."),
+    "similar": gettext_lazy("This is too much like your current password."),
+    "weak": gettext_lazy(
+        "This password would be guessed too soon. Make it longer, or less like words that others use."
+    ),
     "too_young": gettext_lazy("Your password was changed too recently to be changed again."),
     "used_before": gettext_lazy("You have used this password before. Choose another one."),
     "complexity": gettext_lazy("This password is not varied enough, or contains a part of your name."),
