@@ -14,11 +14,13 @@ from keyback.portal.audit.models import AuditEntry
 from keyback.portal.organizations import setup
 from keyback.portal.organizations.lookup import resolve
 from keyback.portal.organizations.models import Domain, Organization
+from keyback.portal.people.binding import PersonBent, check_binding
 from keyback.portal.people.contacts import add_mail, mails_of, mask_mail
 from keyback.portal.people.models import ContactDatum, Person, Spelling
 from keyback.portal.people.sync import ForestRefused, SequenceRefused, apply_push
 from keyback.portal.vault import VaultMismatch
-from keyback.protocol.messages import PersonRecord, Push, PushReceipt
+from keyback.portal.writeback.preparation import prepare
+from keyback.protocol.messages import Operation, PersonRecord, Push, PushReceipt
 from tests.portal.agents import AgentWithKeys, confirmed_agent, pending_agent
 
 
@@ -299,3 +301,35 @@ def test_an_address_added_twice_is_one(ana: Person, now: datetime) -> None:
 )
 def test_a_mask_tells_the_owner_and_not_the_length(address: str, mask: str) -> None:
     assert mask_mail(address) == mask
+
+
+# --- bent rows
+
+
+@pytest.mark.parametrize("what", ["object_guid", "user_id", "binding", "forest"])
+def test_nobody_is_reset_in_the_place_of_another(pusher: Pusher, what: str, now: datetime) -> None:
+    """Whoever can only write the database cannot turn a request for one person onto another's account."""
+    ana, ben = record("ana"), record("ben")
+    pusher.push(ana, ben, last=True)
+    victim = Person.objects.get(object_guid=ben.object_guid)
+    bent = Person.objects.get(object_guid=ana.object_guid)
+    values: dict[str, object] = {
+        "object_guid": uuid4(),
+        "user_id": victim.user_id,
+        "binding": victim.binding,
+        "forest": confirmed_agent(bent.organization, "elsewhere.test", now=now).forest,
+    }
+    prepare(bent, Operation.UNLOCK, tracking_id=uuid4(), deadline=now, now=now)
+    Person.objects.filter(pk=bent.pk).update(**{what: values[what]})
+    with pytest.raises(PersonBent):
+        prepare(Person.objects.get(pk=bent.pk), Operation.UNLOCK, tracking_id=uuid4(), deadline=now, now=now)
+
+
+def test_the_next_synchronisation_heals_a_bent_row(pusher: Pusher) -> None:
+    ana = record("ana")
+    pusher.push(ana, last=True)
+    Person.objects.update(user_id="boss@example.test", enabled=False)
+    pusher.push(ana, last=True)
+    person = Person.objects.get()
+    check_binding(person)
+    assert (person.user_id, person.enabled) == ("ana@example.test", True)

@@ -17,6 +17,7 @@ from keyback.portal.writeback.preparation import prepare, submit, submit_unseale
 from keyback.protocol.messages import Before, Operation
 from keyback.protocol.sealing import Sealed, load_unseal_key, seal
 from tests.portal.agents import AgentWithKeys, confirmed_agent, pending_agent
+from tests.portal.people import directory_person
 from tests.relay.caller import Caller, caller
 from tests.relay.door import OpenDoor, open_door, waiting_polls
 from tests.support.waiting import wait_until
@@ -48,9 +49,8 @@ class Site:
         return submit(preparation, boxes, person, now)
 
     def another_person(self, name: str) -> Person:
-        return Person.objects.create(
+        return directory_person(
             organization=self.organization,
-            source=Person.Source.DIRECTORY,
             forest=self.agent.forest,
             object_guid=uuid.uuid4(),
             user_id=name,

@@ -49,6 +49,8 @@ def reset(*, user_id: str, generate: bool, must_change: bool, unlock: bool) -> N
         _reset_cloud(person, generate)
         return
     seen = _inspected(person)
+    # Whom the spelling named is the database's word; the administrator sees it before a password is typed.
+    click.echo(f"Resetting {person.user_id} ({person.display_name or 'no name'}).", err=True)
     password = _generated() if generate else new_password()
     flags = Flags(unlock=unlock, must_change=must_change)
     request = _begun(person, Operation.RESET, flags=flags, password=password, password_version=seen["password_version"])

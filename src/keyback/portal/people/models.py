@@ -34,6 +34,8 @@ class Person(models.Model):
     language = models.CharField(max_length=10, blank=True)
     # SHA-256 of the record as pushed: an unchanged person costs a comparison and no write.
     digest = models.BinaryField(max_length=32, null=True)
+    # See keyback.portal.people.binding.
+    binding = models.BinaryField(max_length=32, null=True)
     # When a push last had this person in it. A full run removes who was not seen since it began.
     seen_at = models.DateTimeField(null=True)
     removed_at = models.DateTimeField(null=True)

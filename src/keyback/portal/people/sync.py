@@ -21,6 +21,7 @@ from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.organizations.lookup import domain_of, normalise_user_id
 from keyback.portal.organizations.models import Domain
+from keyback.portal.people.binding import binding_of
 from keyback.portal.people.contacts import datum_of, index_of, normalise_mail
 from keyback.portal.people.models import ContactDatum, Person, Spelling, SyncRun
 from keyback.protocol.messages import PersonRecord, Push, PushReceipt
@@ -49,6 +50,7 @@ _FIELDS = (
     "surname",
     "enabled",
     "digest",
+    "binding",
     "seen_at",
     "removed_at",
 )
@@ -134,7 +136,7 @@ def _planned(agent: Agent, push: Push, domains: frozenset[str], now: datetime) -
             continue
         digest = _digest(record, domains)
         person = known.get(guid)
-        if person is not None and bytes(person.digest or b"") == digest and person.removed_at is None:
+        if person is not None and _is_as_pushed(person, digest):
             plan.seen.append(person.pk)
             continue
         if person is None:
@@ -149,6 +151,12 @@ def _planned(agent: Agent, push: Push, domains: frozenset[str], now: datetime) -
             plan.changed.append((person, record))
         _fill(person, record, digest, now)
     return plan
+
+
+def _is_as_pushed(person: Person, digest: bytes) -> bool:
+    """Nothing to write: the record is the same, and the row is still the one that was written for it."""
+    same = bytes(person.digest or b"") == digest and person.removed_at is None
+    return same and bytes(person.binding or b"") == binding_of(person)
 
 
 def _refusal(record: PersonRecord, domains: frozenset[str]) -> str:
@@ -180,6 +188,7 @@ def _fill(person: Person, record: PersonRecord, digest: bytes, now: datetime) ->
     person.surname = _clean(record.surname)
     person.enabled = record.enabled
     person.digest = digest
+    person.binding = binding_of(person)
     person.seen_at = now
     person.removed_at = None
 

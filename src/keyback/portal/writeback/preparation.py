@@ -20,6 +20,7 @@ from django.db import IntegrityError, transaction
 from keyback.errors import KeybackError
 from keyback.portal import wake
 from keyback.portal.agents.registry import Target, sealing_targets
+from keyback.portal.people.binding import check_binding
 from keyback.portal.people.models import Person
 from keyback.portal.writeback.models import SealedBox, WritebackRequest
 from keyback.protocol.encoding import b64decode, b64encode
@@ -96,9 +97,11 @@ def prepare(
     initiator: str = "self",
     password_version: int | None = None,
 ) -> Preparation:
-    """Allocates a request for this directory person. ``deadline``: nobody writes after it. Raises NoAgent."""
+    """Allocates a request for this directory person. ``deadline``: nobody writes after it. Raises NoAgent, and
+    PersonBent."""
     if person.forest_id is None or person.object_guid is None:
         raise ValueError("only people whose password is in a directory have writeback requests")
+    check_binding(person)
     targets = tuple(sealing_targets(person.forest_id, now))
     if not targets:
         raise NoAgent("no confirmed agent serves this forest")

@@ -35,6 +35,7 @@ class Migration(migrations.Migration):
                 ("enabled", models.BooleanField(default=True)),
                 ("language", models.CharField(blank=True, max_length=10)),
                 ("digest", models.BinaryField(max_length=32, null=True)),
+                ("binding", models.BinaryField(max_length=32, null=True)),
                 ("seen_at", models.DateTimeField(null=True)),
                 ("removed_at", models.DateTimeField(null=True)),
                 (
