@@ -85,3 +85,13 @@ def test_a_flood_of_refused_calls_does_not_lock_an_agent_of_the_same_address_out
     for _ in range(REFUSED_CALLS.limit + 3):
         assert site.caller.post("poll", POLL, authorization="Bearer wrong").status_code == 401
     assert site.caller.poll().status_code == 200
+
+
+def test_what_is_refused_is_logged_with_its_tracking_id_until_the_budget_is_closed(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = [site.caller.post("poll", POLL, keyback_signature="x") for _ in range(REFUSED_CALLS.limit + 5)]
+    logged = [record for record in caplog.records if record.name == "keyback.relay.door"]
+    assert len(logged) == REFUSED_CALLS.limit
+    assert logged[0].getMessage() == "refused to 127.0.0.1: signature_refused"
+    assert logged[0].__dict__["tracking_id"] == answers[0].headers["keyback-tracking-id"]

@@ -16,7 +16,6 @@ from keyback.portal.limits.budgets import Blocked
 from keyback.protocol.errors import ProtocolError
 from keyback.protocol.signing import load_public_key, verify_agent_call
 from keyback.relay import bodies, problems
-from keyback.relay.failures import client_block
 from keyback.relay.problems import (
     SIGNATURE_REFUSED,
     TOKEN_REFUSED,
@@ -37,9 +36,8 @@ _PROBLEMS = {problem.code: problem for problem in vars(problems).values() if isi
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What one call shows. ``client``: the address block it came from."""
+    """What one call shows."""
 
-    client: str
     path: str
     bearer: str = field(repr=False)
     signature: str = field(repr=False)
@@ -48,7 +46,6 @@ class Credentials:
     def of(cls, request: Request) -> Credentials:
         scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
         return cls(
-            client=client_block(request),
             path=request.url.path,
             bearer=bearer.strip() if scheme.lower() == "bearer" else "",
             signature=request.headers.get(SIGNATURE_HEADER, ""),

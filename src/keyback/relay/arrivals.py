@@ -25,14 +25,14 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 async def onboard(request: Request) -> Response:
     """One use of the code, within the address's budget (which the registry keeps)."""
     body = await take_body(request, JSON)
-    message = bodies.message(Onboarding, body)
     signature = request.headers.get(SIGNATURE_HEADER, "")
     client = client_block(request)
 
     def job(now: datetime) -> Onboarded:
+        message = bodies.message(Onboarding, body)
         return onboarding.onboard(message, signature=signature, body=body, now=now, client=client)
 
-    return answer(await door_of(request).run(client, job), 201)
+    return answer(await door_of(request).run(request, job), 201)
 
 
 async def token(request: Request) -> Response:
@@ -46,18 +46,18 @@ async def token(request: Request) -> Response:
     if fields.get("client_assertion_type") != ASSERTION_TYPE:
         return _oauth_error(400, "invalid_request", f"client_assertion_type must be {ASSERTION_TYPE}")
     assertion = fields.get("client_assertion", "")
-    door, client = door_of(request), client_block(request)
+    door = door_of(request)
 
     def job(now: datetime) -> Token | str:
         try:
             return tokens.issue_token(assertion, now)
         except tokens.TokenRefused as error:
-            if until := door.failures.count(client, now):
+            if until := door.count_refusal(request, error.description, now):
                 seconds = int((until - now).total_seconds()) + 1
                 raise Refusal(TOO_MANY_CALLS, retry_after=seconds) from None
             return error.description
 
-    issued = await door.run(client, job)
+    issued = await door.run(request, job)
     if isinstance(issued, str):
         return _oauth_error(401, "invalid_client", issued)
     return answer(issued)

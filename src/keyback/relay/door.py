@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +14,14 @@ from starlette.requests import Request
 
 from keyback.relay.admission import as_refusals
 from keyback.relay.database import Database
-from keyback.relay.failures import Failures
-from keyback.relay.problems import Refusal
+from keyback.relay.failures import Failures, client_block
+from keyback.relay.problems import TOKEN_REFUSED, Refusal
 from keyback.relay.room import Room
 
 __all__ = ["Door", "door_of"]
 
 T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +33,30 @@ class Door:
     failures: Failures
     boots: dict[UUID, UUID]
 
-    async def run(self, client: str, job: Callable[[datetime], T]) -> T:
+    async def run(self, request: Request, job: Callable[[datetime], T]) -> T:
         """One job in a database thread, with the time at which it begins. The portal's refusals become Refusal; each
-        that says "not admitted" is counted for ``client``."""
-        return await self.database.run(self._run, client, job)
+        that says "not admitted" is counted for the client's address, and logged while its budget is open."""
+        return await self.database.run(self._run, request, job)
 
-    def _run(self, client: str, job: Callable[[datetime], T]) -> T:
+    def _run(self, request: Request, job: Callable[[datetime], T]) -> T:
         now = timezone.now()
         try:
             with as_refusals(now):
                 return job(now)
         except Refusal as refusal:
             if refusal.problem.status in (401, 403):
-                self.failures.count(client, now)
+                self.count_refusal(request, refusal.code, now)
             raise
+
+    def count_refusal(self, request: Request, code: str, now: datetime) -> datetime | None:
+        """Until when the budget of the client's address is closed, or None. In a database thread."""
+        client = client_block(request)
+        closed_until = self.failures.count(client, now)
+        if closed_until is None:
+            # A token that is over is everyday life; anything else is worth a look.
+            level = logging.INFO if code == TOKEN_REFUSED.code else logging.WARNING
+            _log.log(level, "refused to %s: %s", client, code, extra={"tracking_id": request.state.tracking_id})
+        return closed_until
 
 
 def door_of(request: Request) -> Door:

@@ -38,7 +38,7 @@ def endpoint(call: Call) -> Callable[[Request], Awaitable[Response]]:
             agent = admit(credentials, body, now)
             return call.handle(agent, bodies.message(call.takes, body), request_id, now)
 
-        return answer(await door_of(request).run(credentials.client, job), 204 if call.gives is None else 200)
+        return answer(await door_of(request).run(request, job), 204 if call.gives is None else 200)
 
     return answer_call
 
@@ -52,17 +52,17 @@ async def poll(request: Request) -> Response:
     def enter(now: datetime) -> tuple[Agent, Poll]:
         return admit(credentials, body, now), bodies.message(Poll, body)
 
-    agent, message = await door.run(credentials.client, enter)
+    agent, message = await door.run(request, enter)
     until = asyncio.get_running_loop().time() + message.wait_s
     # The seat is taken before the first look, so that nothing queued between the look and the wait is missed.
     with door.room.seat(agent) as seat:
         async with _departure(request, seat) as gone:
-            work = await door.run(credentials.client, lambda now: _claim(door, agent, message, now))
+            work = await door.run(request, lambda now: _claim(door, agent, message, now))
             while not work and not seat.over:
                 await seat.wait(until)
                 if gone.done():
                     break  # nobody would get it
-                work = await door.run(credentials.client, lambda now: _claim(door, agent, message, now))
+                work = await door.run(request, lambda now: _claim(door, agent, message, now))
     return answer(WorkList(work=work))
 
 
@@ -87,7 +87,7 @@ def _claim(door: Door, agent: Agent, message: Poll, now: datetime) -> list[Work]
     state = Agent.objects.filter(id=agent.id).values_list("state", flat=True).first()
     if state != Agent.State.CONFIRMED:
         raise Refusal(AGENT_REVOKED)
-    if door.boots.get(agent.id) == message.boot_id and not requests.has_work(agent, now):
+    if door.boots.get(agent.id) == message.boot_id and not requests.has_work(agent, message, now):
         return []  # without taking a lock, which on SQLite everybody shares
     door.boots[agent.id] = message.boot_id
-    return requests.claim(agent, message.boot_id, message.capacity, now)
+    return requests.claim(agent, message, now)
