@@ -129,3 +129,12 @@ def test_a_recovery_that_was_bent_says_so_nowhere_it_simply_is_not_there(victim:
     page = walker.get("/recover/password")
     assert page.response.status_code == 200
     assert page.heading == Walker().get("/recover/").heading
+
+
+def test_a_row_that_was_bent_after_the_code_was_sent_is_not_asked_about(eve: Person, walker: Walker) -> None:
+    walker.ask_for_code(walker.identify("eve@example.test"))
+    Person.objects.filter(pk=eve.pk).update(user_id="victim@example.test")
+    page = walker.type_code(walker.get("/recover/email/"), newest_code())
+    assert page.status == 200
+    assert "SSPR_0029" in page.text
+    assert not WritebackRequest.objects.exists()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 
 from keyback.flows import Event
 from keyback.portal.audit.words import Activity, Result
+from keyback.portal.people.binding import PersonBent
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.moves import move
 from keyback.portal.recovery.subjects import audit
@@ -14,6 +16,8 @@ from keyback.protocol.limits import QUEUE_LIFE
 from keyback.protocol.messages import Flags, Operation
 
 __all__ = ["begin"]
+
+_log = logging.getLogger(__name__)
 
 
 def begin(recovery: Recovery, now: datetime) -> Recovery:
@@ -36,10 +40,17 @@ def begin(recovery: Recovery, now: datetime) -> Recovery:
         )
         request = submit_unsealed(preparation, person, now)
     except NoAgent:
-        audit(recovery, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal="SSPR_0010")
-        return move(recovery, Event.NOT_WRITABLE, refusal="SSPR_0010")
+        return _refused(recovery, "SSPR_0010", now)
+    except PersonBent:
+        _log.error("the row of a person was bent", extra={"tracking_id": recovery.id})
+        return _refused(recovery, "SSPR_0029", now)
     except AlreadyWaiting:
         return recovery
     recovery.request_id = request.id
     recovery.save(update_fields=["request_id"])
     return recovery
+
+
+def _refused(recovery: Recovery, refusal: str, now: datetime) -> Recovery:
+    audit(recovery, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal=refusal)
+    return move(recovery, Event.NOT_WRITABLE, refusal=refusal)
