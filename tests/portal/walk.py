@@ -26,6 +26,7 @@ from keyback.protocol.messages import (
     Finding,
     Inspection,
     Outcome,
+    Poll,
     WriteIntent,
 )
 from keyback.protocol.outcomes import OutcomeCode
@@ -230,7 +231,7 @@ class FakeDirectory:
         return envelope
 
     def _claim(self) -> tuple[int, Envelope, bytes | None]:
-        [work] = claim(self.agent.row, self.boot_id, 1, _now())
+        [work] = claim(self.agent.row, Poll(boot_id=self.boot_id), _now())
         envelope = Envelope.model_validate_json(b64decode(work.envelope))
         return work.fence, envelope, None if work.box is None else b64decode(work.box)
 

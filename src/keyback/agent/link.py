@@ -188,9 +188,9 @@ class Link:
     def close(self) -> None:
         self._client.close()
 
-    def poll(self, boot_id: UUID, capacity: int, wait_s: int) -> WorkList:
-        """Waits up to ``wait_s`` seconds for work."""
-        message = Poll(boot_id=boot_id, wait_s=wait_s, capacity=capacity)
+    def poll(self, boot_id: UUID, capacity: int, holding: list[UUID], wait_s: int) -> WorkList:
+        """Waits up to ``wait_s`` seconds for work. ``holding``: the requests that this process is at."""
+        message = Poll(boot_id=boot_id, wait_s=wait_s, capacity=capacity, holding=holding)
         return _read(WorkList, self._call("poll", message, timeout=wait_s + CALL_TIMEOUT))
 
     def ask_to_write(self, request_id: UUID, intent: WriteIntent) -> WriteGrant:

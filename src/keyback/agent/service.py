@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from importlib.metadata import version
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from keyback.agent.catalogue import Kind
 from keyback.agent.clock import Clock
@@ -58,7 +58,7 @@ class Service:
         self._clock = clock
         self._stop = threading.Event()
         self._free = threading.Semaphore(config.capacity)
-        self._busy = 0
+        self._held: list[UUID] = []
         self._lock = threading.Lock()
         self._workers = ThreadPoolExecutor(config.capacity, "request")
         self._started = clock.elapsed()
@@ -106,24 +106,24 @@ class Service:
             self._free.acquire()  # there is room for one at least
             self._free.release()
             with self._lock:
-                capacity = self._config.capacity - self._busy
+                held = list(self._held)
             try:
-                work = self._link.poll(self._boot_id, max(1, capacity), POLL_MAX).work
+                work = self._link.poll(self._boot_id, max(1, self._config.capacity - len(held)), held, POLL_MAX).work
             except LinkError as error:
                 self._pause(trouble.after(error))
                 continue
             trouble.over()
+            with self._lock:
+                self._held += [one.request_id for one in work]
             for one in work:
                 self._start(one)
 
     def _start(self, work: Work) -> None:
         self._free.acquire()
-        with self._lock:
-            self._busy += 1
         try:
             self._workers.submit(self._carry_out, work)
         except RuntimeError:  # stopping: its claim runs out, and it is given to another agent
-            self._done()
+            self._done(work)
 
     def _carry_out(self, work: Work) -> None:
         try:
@@ -131,11 +131,11 @@ class Service:
         except Exception as error:  # a disk that is full must not end the agent
             self._events.write(Kind.UNKNOWN_ERROR, f"{type(error).__name__} while a request was carried out")
         finally:
-            self._done()
+            self._done(work)
 
-    def _done(self) -> None:
+    def _done(self, work: Work) -> None:
         with self._lock:
-            self._busy -= 1
+            self._held.remove(work.request_id)
         self._free.release()
 
     # --- the other loops

@@ -241,9 +241,14 @@ class NewKey(Message):
 
 class Poll(Message):
     """POST /agents/v1/poll. ``boot_id``: new at each start of the agent; requests that the same agent was writing under
-    another boot id are unresolved at once, without waiting for their lease."""
+    another boot id are unresolved at once, without waiting for their lease.
+
+    ``holding``: the requests that the agent is at. An agent polls one at a time, so whatever else was given to this
+    boot id was in an answer that got lost, and goes back to the queue at once. None: not told.
+    """
 
     boot_id: UUID
+    holding: Annotated[list[UUID], Field(max_length=4 * MAX_WORK_PER_POLL)] | None = None
     wait_s: Annotated[int, Field(ge=0, le=POLL_MAX)] = POLL_MAX
     capacity: Annotated[int, Field(ge=1, le=MAX_WORK_PER_POLL)] = 1
 
@@ -252,6 +257,7 @@ class Work(Message):
     """One claimed request. ``execute``: do it. ``resolve``: find out whether ``before`` has moved, write nothing."""
 
     kind: Literal["execute", "resolve"]
+    request_id: UUID
     fence: Seq
     envelope: B64
     signature: B64

@@ -55,6 +55,7 @@ class Order:
     def work(self, fence: int = 1, *, before: Before | None = None, remaining_ms: int = 60_000) -> Work:
         return Work(
             kind="resolve" if before else "execute",
+            request_id=self.envelope.request_id,
             fence=fence,
             envelope=b64encode(self.envelope.to_bytes()),
             signature=b64encode(self.signature),

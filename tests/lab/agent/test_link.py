@@ -103,7 +103,7 @@ def link(door: Door) -> Iterator[Link]:
 
 @pytest.fixture
 def poll(link: Link) -> Callable[[], object]:
-    return lambda: link.poll(uuid4(), 1, 0)
+    return lambda: link.poll(uuid4(), 1, [], 0)
 
 
 def test_a_call_is_signed_over_its_exact_bytes_and_carries_the_token(door: Door, poll: Callable[[], object]) -> None:
@@ -210,7 +210,7 @@ def test_what_is_no_tls_is_told_as_such(link: Link) -> None:
         threading.Thread(target=_say_something_else, args=(listener,), daemon=True).start()
         link._portal = f"https://127.0.0.1:{listener.getsockname()[1]}"
         with pytest.raises(Unreachable) as told:
-            link.poll(uuid4(), 1, 0)
+            link.poll(uuid4(), 1, [], 0)
     assert told.value.cause is Cause.TLS
 
 
@@ -220,7 +220,7 @@ def test_a_proxy_that_is_not_there_is_told(door: Door, link: Link, monkeypatch: 
     monkeypatch.delenv("no_proxy", raising=False)
     link._client = http_client(None)
     with pytest.raises(Unreachable):
-        link.poll(uuid4(), 1, 0)
+        link.poll(uuid4(), 1, [], 0)
     assert door.asked == []
 
 

@@ -31,6 +31,7 @@ from keyback.protocol.messages import (
     Operation,
     Outcome,
     OutcomeReceipt,
+    Poll,
     Work,
     WriteGrant,
     WriteIntent,
@@ -83,21 +84,20 @@ def _open_to(agent: Agent, now: datetime) -> QuerySet[WritebackRequest]:
     ).order_by("created_at")
 
 
-def has_work(agent: Agent, now: datetime) -> bool:
+def has_work(agent: Agent, poll: Poll, now: datetime) -> bool:
     """Whether a claim would find anything, without taking a lock."""
-    return _open_to(agent, now).exists()
+    return _open_to(agent, now).exists() or _lost(agent, poll).exists()
 
 
-def claim(agent: Agent, boot_id: UUID, capacity: int, now: datetime) -> list[Work]:
-    """Gives up to ``capacity`` requests to this agent. What it was doing under another boot id comes back first.
-
-    ``capacity`` 0 only takes back: called when a new process of the agent shows up.
-    """
+def claim(agent: Agent, poll: Poll, now: datetime) -> list[Work]:
+    """Gives up to ``poll.capacity`` requests to this agent. What it was doing under another boot id, and what it was
+    given in an answer that got lost, comes back first."""
     with transaction.atomic():
-        _take_back(agent, boot_id, now)
-        rows = list(_open_to(agent, now).select_for_update(skip_locked=True, of=("self",))[:capacity])
+        _take_back(agent, poll.boot_id, now)
+        _lost(agent, poll).update(state=State.QUEUED, claimed_by=None, lease_until=None)
+        rows = list(_open_to(agent, now).select_for_update(skip_locked=True, of=("self",))[: poll.capacity])
         boxes = dict(SealedBox.objects.filter(request__in=rows, agent=agent).values_list("request_id", "box"))
-        return [_give(row, agent, boot_id, boxes.get(row.id), now) for row in rows]
+        return [_give(row, agent, poll.boot_id, boxes.get(row.id), now) for row in rows]
 
 
 def _take_back(agent: Agent, boot_id: UUID, now: datetime) -> None:
@@ -111,7 +111,16 @@ def _take_back(agent: Agent, boot_id: UUID, now: datetime) -> None:
     mine.filter(state=State.UNRESOLVED, lease_until__gt=now).update(lease_until=None)
 
 
-def _give(row: WritebackRequest, agent: Agent, boot_id: UUID, box: bytes | None, now: datetime) -> Work:
+def _lost(agent: Agent, poll: Poll) -> QuerySet[WritebackRequest]:
+    """Claims of this very process that it never heard of."""
+    if poll.holding is None:
+        return WritebackRequest.objects.none()
+    return WritebackRequest.objects.filter(
+        organization_id=agent.organization_id, claimed_by=agent, boot_id=poll.boot_id, state=State.CLAIMED
+    ).exclude(id__in=poll.holding)
+
+
+def _give(row: WritebackRequest, agent: Agent, boot_id: UUID, box: bytes | memoryview | None, now: datetime) -> Work:
     kind: Literal["execute", "resolve"] = "resolve" if row.state == State.UNRESOLVED else "execute"
     row.fence += 1
     row.claimed_by = agent
@@ -125,6 +134,7 @@ def _give(row: WritebackRequest, agent: Agent, boot_id: UUID, box: bytes | None,
     until = row.resolve_until if kind == "resolve" else row.expires_at
     return Work(
         kind=kind,
+        request_id=row.id,
         fence=row.fence,
         envelope=b64encode(bytes(row.envelope)),
         signature=b64encode(bytes(row.signature)),
