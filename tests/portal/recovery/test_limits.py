@@ -11,6 +11,7 @@ from django.utils import timezone
 from tests.portal.recovery.conftest import Clock
 from tests.portal.walk import Page, Walker, newest_code
 
+from keyback.portal.audit.models import AuditEntry
 from keyback.portal.limits.budgets import Blocked, Budget, clear_all, spend, spend_all
 from keyback.portal.messages.models import Message
 from keyback.portal.organizations.models import Organization
@@ -46,6 +47,13 @@ def test_five_failed_proofs_close_the_method_for_this_client_for_a_day(cleo: Per
     assert int(blocked.response["Retry-After"]) > 23 * 3600
     clock.forward(hours=23, minutes=55)
     assert walker.prove("cleo@example.test").heading == "What should your new password be?"
+
+
+def test_the_audit_tells_when_a_block_begins_once(cleo: Person) -> None:
+    fail_to_prove(Walker(HOME), "cleo@example.test", times=6)
+    entry = AuditEntry.objects.get(activity="recovery.blocked")
+    assert entry.details == {"method": "email", "budget": "proof_failed"}
+    assert AuditEntry.objects.filter(activity="recovery.proof_failed").count() == 5
 
 
 def test_tries_during_a_block_do_not_extend_it(cleo: Person, clock: Clock) -> None:

@@ -131,23 +131,25 @@ def spend(organization_id: UUID, budget: Budget, *key_parts: str, now: datetime)
     return budget.limit - int(count)
 
 
-def spend_all(organization_id: UUID, *tries: tuple[Budget, tuple[str, ...]], now: datetime) -> None:
+def spend_all(organization_id: UUID, *tries: tuple[Budget, tuple[str, ...]], now: datetime) -> list[str]:
     """Takes one try of each budget, in this order, in one transaction of its own: on SQLite every commit waits for
-    the disk.
+    the disk. The names of those that this try closed for longer than their window, for the audit.
 
     Raises Blocked for the first that is closed, after committing those before it, so that nothing is given back.
     Callers keep one order of budgets everywhere, so that no two of them wait for each other's rows.
     """
-    blocked = None
+    blocked, closed = None, []
     with transaction.atomic():
         for budget, key_parts in tries:
             try:
-                spend(organization_id, budget, *key_parts, now=now)
+                if spend(organization_id, budget, *key_parts, now=now) == 0 and budget.block:
+                    closed.append(budget.name)
             except Blocked as reached:
                 blocked = reached
                 break
     if blocked is not None:
         raise blocked
+    return closed
 
 
 def check(organization_id: UUID, budget: Budget, *key_parts: str, now: datetime) -> None:

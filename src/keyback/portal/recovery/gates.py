@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import transaction
@@ -26,18 +27,33 @@ from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.moves import locked, move
 from keyback.portal.recovery.subjects import audit, subject, typed_key
 
-__all__ = ["clear_proof", "open_gate", "spend_proof"]
+__all__ = ["Try", "clear_proof", "failed_proof", "open_gate", "spend_proof"]
 
 
-def spend_proof(recovery: Recovery, method: str, client: Client, now: datetime) -> bool:
-    """Takes one try to prove. Raises Blocked for the text as typed; False when the person's own count is closed, which
-    must look like a wrong proof."""
-    spend_all(recovery.organization_id, *_proofs(client, typed_key(recovery), method), now=now)
+@dataclass(frozen=True, slots=True)
+class Try:
+    """``allowed``: False when the person's own count is closed, which must look like a wrong proof. ``closed``: the
+    budgets that this try closes if it turns out to be wrong."""
+
+    allowed: bool
+    closed: tuple[str, ...]
+
+
+def spend_proof(recovery: Recovery, method: str, client: Client, now: datetime) -> Try:
+    """Takes one try to prove. Raises Blocked for the text as typed."""
+    closed = spend_all(recovery.organization_id, *_proofs(client, typed_key(recovery), method), now=now)
     try:
-        spend_all(recovery.organization_id, *_proofs(client, subject(recovery), method), now=now)
+        closed += spend_all(recovery.organization_id, *_proofs(client, subject(recovery), method), now=now)
     except Blocked:
-        return False
-    return True
+        return Try(False, tuple(closed))
+    return Try(True, tuple(closed))
+
+
+def failed_proof(recovery: Recovery, method: str, spent: Try, now: datetime) -> None:
+    """Writes down that a proof was wrong, and what that closed."""
+    audit(recovery, Activity.RECOVERY_PROOF_FAILED, Result.FAILURE, now, method=method)
+    for budget in dict.fromkeys(spent.closed):
+        audit(recovery, Activity.RECOVERY_BLOCKED, Result.REFUSED, now, method=method, budget=budget)
 
 
 def _proofs(client: Client, key: str, method: str) -> list[tuple[Budget, tuple[str, ...]]]:

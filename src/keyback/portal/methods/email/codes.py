@@ -111,13 +111,13 @@ def try_code(recovery: Recovery, challenge: Challenge, typed: str, client: Clien
     parallel tries cannot pass; and the code is marked as used by a conditional update, so that two right ones open
     one gate.
     """
-    allowed = gates.spend_proof(recovery, METHOD.name, client, now)
+    spent = gates.spend_proof(recovery, METHOD.name, client, now)
     if not _take_try(challenge, now):
         raise CodeRefused(0)
     right = hmac.compare_digest(bytes(challenge.code_hmac), _code_hmac(challenge.id, recovery, typed))
     # A code that was never sent to a mailbox on file proves nothing, however it was guessed.
-    if not (right and allowed and challenge.datum_id is not None):
-        audit(recovery, Activity.RECOVERY_PROOF_FAILED, Result.FAILURE, now, method=METHOD.name)
+    if not (right and spent.allowed and challenge.datum_id is not None):
+        gates.failed_proof(recovery, METHOD.name, spent, now)
         raise CodeRefused(max(0, challenge.tries_left - 1))
     with transaction.atomic():
         if not Challenge.objects.filter(id=challenge.id, used_at=None).update(used_at=now):
