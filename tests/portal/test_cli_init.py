@@ -114,6 +114,16 @@ def test_a_database_without_tables_says_what_to_do(made: Keyback) -> None:
     made.ok("org", "list")
 
 
+def test_migrate_makes_keys_that_are_new_and_leaves_the_others(made: Keyback) -> None:
+    keys = made.config.parent / "keys"
+    before = {path.name: path.read_bytes() for path in keys.iterdir()}
+    (keys / "people.key").unlink()
+    made.ok("migrate")
+    after = {path.name: path.read_bytes() for path in keys.iterdir()}
+    assert after.keys() == before.keys()
+    assert {name for name in before if after[name] != before[name]} == {"people.key"}
+
+
 def test_a_missing_configuration_is_one_line(keyback: Keyback) -> None:
     assert "there is no such file" in keyback.refused("org", "list")
 

@@ -92,8 +92,13 @@ def init(directory: Path, public_url: str, database: str | None) -> None:
 @click.command()
 @on_portal
 def migrate() -> None:
-    """Bring the database up to date after an upgrade."""
+    """Bring the database up to date after an upgrade, and make keys that are new in this version."""
+    from django.conf import settings
+
+    from keyback.portal import keyring
+
     _migrate(Path(os.environ["KEYBACK_CONFIG"]))
+    keyring.create(settings.CONFIG.keys_dir)
     click.echo("The database is up to date.")
 
 

@@ -19,6 +19,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 
@@ -47,7 +48,7 @@ class Keyring:
                 raise ConfigurationError(f"{path}: others may read this key; run: chmod 600 {path}")
             return path.read_bytes()
         except OSError as error:
-            raise ConfigurationError(f"{path}: {error.strerror}; 'keyback init' makes the keys") from None
+            raise ConfigurationError(f"{path}: {error.strerror}; 'keyback migrate' makes what is missing") from None
 
     @cached_property
     def django(self) -> str:
@@ -74,7 +75,7 @@ class Keyring:
         if self._rest is None or self._rest[0] != changed_at:
             names = self.rest_names()
             if not names:
-                raise ConfigurationError(f"{self._directory}: no rest-NNN.key; 'keyback init' makes the keys")
+                raise ConfigurationError(f"{self._directory}: no rest-NNN.key; bring it back from the backup")
             self._rest = (changed_at, MultiFernet([Fernet(self._read(name)) for name in names]))
         return self._rest[1]
 
@@ -86,11 +87,7 @@ class Keyring:
         """The name of a new key, which is used from now on."""
         newest = self.rest_names()[0]
         name = f"rest-{int(newest[5:8]) + 1:03d}.key"
-        # Complete before it has its name: another process reads it as soon as it is there.
-        unfinished = self._directory / f".{name}"
-        unfinished.unlink(missing_ok=True)
-        _write(unfinished, Fernet.generate_key())
-        unfinished.rename(self._directory / name)
+        _write(self._directory / name, Fernet.generate_key())
         return name
 
     def drop_old_rest_keys(self) -> list[str]:
@@ -144,11 +141,14 @@ def create(directory: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    try:
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    """Never overwrites, and never leaves half a key: another process may read it as soon as it has its name."""
+    if path.exists():
         return
-    with os.fdopen(handle, "wb") as file:
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
+    with suppress(FileExistsError):
+        os.link(unfinished, path)
+    unfinished.unlink()
