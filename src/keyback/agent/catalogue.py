@@ -363,3 +363,10 @@ class Kind(Enum):
         "Grant the service account the right Unexpire Password on the domain.",
         Source.KEYBACK,
     )
+    WITHDRAWN = _warn(
+        "42022",
+        "RequestWithdrawn",
+        "The portal did not let a claimed request be written now; nothing was sent, and it may come again.",
+        "Nothing, unless it is frequent: then look at the connection to the portal.",
+        Source.KEYBACK,
+    )

@@ -105,6 +105,13 @@ class KeyStore:
             raise KeyDamaged(f"{folder}: 32010: a key is missing; onboard this agent again")
         return cls(folder, sign, unseal, life)
 
+    def move(self, folder: Path) -> None:
+        """Puts these keys in the place of those in ``folder``. Raises OSError."""
+        with self._lock:
+            for name in (_SIGN_FILE, _UNSEAL_FILE):
+                (self._folder / name).replace(folder / name)
+            self._folder = folder
+
     def newest(self) -> UnsealKey:
         """The public half that pages should seal for, as it is told to the portal."""
         with self._lock:

@@ -43,6 +43,9 @@ def onboard_agent(config: AgentConfig, portal: str, code: str, events: Events, c
     onboarded = _ask(config, portal, message, keys, events)
     events.write(Kind.AUTH_TOKEN_SUCCESS)
     try:
+        # Only now: a code that is refused must not cost an agent that works its keys.
+        make_private_directory(config.state_dir / "keys")
+        keys.move(config.state_dir / "keys")
         identity = store_identity(config.state_dir, name=config.name, portal=portal, onboarded=onboarded)
     except OSError as error:
         raise _failed(events, Kind.ONBOARDING_NOT_STORED, f"{config.state_dir}: {error.strerror}") from None
@@ -53,7 +56,7 @@ def onboard_agent(config: AgentConfig, portal: str, code: str, events: Events, c
 
 
 def _make_keys(config: AgentConfig, events: Events, clock: Clock) -> KeyStore:
-    folder = config.state_dir / "keys"
+    folder = config.state_dir / "keys.next"
     try:
         make_private_directory(folder)
         keys = KeyStore.create(folder, timedelta(seconds=config.key_life_s), clock.now())

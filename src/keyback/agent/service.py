@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from importlib.metadata import version
 from uuid import UUID, uuid4
@@ -22,7 +23,7 @@ from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
 from keyback.agent.link import Cause, InvalidAnswer, Link, LinkError, NotConfirmed, Revoked, Unreachable
 from keyback.agent.sync import Synchronisation
-from keyback.agent.writeback import Writeback
+from keyback.agent.writeback import Writeback, where
 from keyback.protocol.limits import HEARTBEAT_INTERVAL, POLL_MAX
 from keyback.protocol.messages import Heartbeat, Work
 
@@ -92,11 +93,25 @@ class Service:
             ("poll", self._poll_loop),
         ]
         for name, loop in loops:
-            threading.Thread(target=loop, name=name, daemon=True).start()
+            threading.Thread(target=self._keep_going, args=(loop,), name=name, daemon=True).start()
         self._stop.wait()
         self._workers.shutdown(wait=True)
         self.writeback.catch_up()
         self._events.write(Kind.SERVICE_STOPPED, "The agent was stopped; everything that it had claimed is finished.")
+
+    def _keep_going(self, loop: Callable[[], None]) -> None:
+        """A full disk, or a mistake of ours, must not leave an agent that runs and does nothing."""
+        while not self._stop.is_set():
+            try:
+                loop()
+                return
+            except Exception as error:
+                self._tell_unforeseen(error)
+                self._pause(LONGEST_PAUSE / 6)
+
+    def _tell_unforeseen(self, error: Exception) -> None:
+        with suppress(Exception):  # the log may be what is broken
+            self._events.write(Kind.UNKNOWN_ERROR, f"{threading.current_thread().name}: {where(error)}")
 
     # --- work
 
@@ -128,8 +143,8 @@ class Service:
     def _carry_out(self, work: Work) -> None:
         try:
             self.writeback.carry_out(work)
-        except Exception as error:  # a disk that is full must not end the agent
-            self._events.write(Kind.UNKNOWN_ERROR, f"{type(error).__name__} while a request was carried out")
+        except Exception as error:
+            self._tell_unforeseen(error)
         finally:
             self._done(work)
 

@@ -54,7 +54,7 @@ from keyback.protocol.messages import (
 )
 from keyback.protocol.outcomes import OutcomeCode
 
-__all__ = ["Counts", "Writeback"]
+__all__ = ["Counts", "Writeback", "where"]
 
 
 @dataclass(slots=True)
@@ -148,7 +148,7 @@ class Writeback:
         try:
             outcome = self._guarded(task, entry)
         except Withdrawn as reason:
-            self._steps.tell(failure, task, f"not written: {reason}")
+            self._steps.tell(Kind.WITHDRAWN, task, f"Nothing was sent: {reason}.")
             return
         except Refused as refused:
             if is_inspection:
@@ -183,10 +183,10 @@ class Writeback:
             raise
         except Exception as error:
             # The text of the exception is left out: nobody knows what it quotes.
-            where = _where(error)
+            place = where(error)
             if task.sent:
-                return self._outcome(task, OutcomeCode.UNKNOWN, detail=where)
-            raise Refused(OutcomeCode.UNFORESEEN, [Kind.UNKNOWN_ERROR], where) from None
+                return self._outcome(task, OutcomeCode.UNKNOWN, detail=place)
+            raise Refused(OutcomeCode.UNFORESEEN, [Kind.UNKNOWN_ERROR], place) from None
 
     def _allowed(self, task: Task) -> Forest:
         operation = task.envelope.operation
@@ -426,7 +426,7 @@ class Writeback:
         )
 
 
-def _where(error: BaseException) -> str:
+def where(error: BaseException) -> str:
     """Kind and place of an exception, without its text."""
     frames = traceback.extract_tb(error.__traceback__)[-3:]
     return f"{type(error).__name__} at " + " < ".join(f"{f.name}:{f.lineno}" for f in reversed(frames))

@@ -212,7 +212,7 @@ def test_without_a_grant_nothing_is_sent_and_nothing_told(
     order = desk.order(guid_of(person.account), Operation.RESET, NEW)
     desk.agent.carry_out(order.work())
     assert desk.outcomes == []
-    assert desk.story(order) == ["31001", "31003"]
+    assert desk.story(order) == ["31001", "42022"]
     assert api.password_version(forest, person.account) == version
 
 

@@ -97,6 +97,13 @@ def test_a_wrong_code_is_refused_in_one_line(stack: Stack, tmp_path: Path, code:
     assert numbers(agent) == ["31004", "31018", "32009"]
 
 
+def test_a_refused_code_leaves_an_agent_that_works_as_it_was(agent: AgentProcess) -> None:
+    before = {path: path.read_bytes() for path in (state(agent) / "keys").iterdir()}
+    assert run(agent, "onboard", "--code", "never-made-code").returncode != 0
+    assert {path: path.read_bytes() for path in (state(agent) / "keys").iterdir()} == before
+    assert run(agent, "sync", "run").returncode == 0
+
+
 def test_without_a_portal_onboarding_says_so(stack: Stack, tmp_path: Path) -> None:
     agent = stranger(stack, tmp_path, "http://127.0.0.1:9")
     assert "32011 OnBoardingServiceError" in run(agent, "onboard", "--code", "any-code-at-all").stderr
