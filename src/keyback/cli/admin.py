@@ -48,11 +48,11 @@ def reset(*, user_id: str, generate: bool, must_change: bool, unlock: bool) -> N
     if person.source == "cloud":
         _reset_cloud(person, generate)
         return
-    seen = _inspected(person)
+    flags = Flags(unlock=unlock, must_change=must_change)
+    seen = _inspected(person, flags)  # with the flags, so that a right that the reset will need is missed now
     # Whom the spelling named is the database's word; the administrator sees it before a password is typed.
     click.echo(f"Resetting {person.user_id} ({person.display_name or 'no name'}).", err=True)
     password = _generated() if generate else new_password()
-    flags = Flags(unlock=unlock, must_change=must_change)
     request = _begun(person, Operation.RESET, flags=flags, password=password, password_version=seen["password_version"])
     _tell(_ended(request), f"The password of {person.user_id} was reset.")
     if generate:
@@ -144,9 +144,9 @@ def _begun(person: Person, operation: Operation, **how: Any) -> WritebackRequest
     return begin(person, operation, initiator=initiator(), by=operator(), now=datetime.now(UTC), **how)
 
 
-def _inspected(person: Person) -> dict[str, Any]:
+def _inspected(person: Person, flags: Flags | None = None) -> dict[str, Any]:
     """The agent looks first: what is wrong is told before anybody types a password."""
-    request = _ended(_begun(person, Operation.INSPECT))
+    request = _ended(_begun(person, Operation.INSPECT, flags=flags))
     if request.outcome_code != OutcomeCode.DONE:
         _tell(request, "")
     found: dict[str, Any] = (request.outcome or {})["inspection"]
