@@ -23,36 +23,51 @@ _AUTHENTICATED_USERS = "S-1-5-11"
 
 WRITE_PROPERTY = 0x20
 CONTROL_ACCESS = 0x100
+WRITE_DACL = 0x40000
+WRITE_OWNER = 0x80000
 
 _ALLOW, _DENY, _ALLOW_OBJECT, _DENY_OBJECT = 0, 1, 5, 6  # other types audit, or carry conditions
 _INHERIT_ONLY = 0x08  # meant for the children, says nothing about this object
+_INHERITED = 0x10
+_PROTECTED = 0x1000  # of the descriptor's control: nothing is inherited from above
+
+# Generic rights as a directory maps them (MS-ADTS 5.1.3.2). It stores most entries mapped already, but not all.
+_GENERIC_ALL, _ALL = 0x10000000, 0xF01FF
+_GENERIC_WRITE, _WRITE = 0x40000000, 0x20028
 
 
 @dataclass(frozen=True, slots=True)
 class Ace:
-    """One entry that counts for the object itself. ``subject`` is a right, attribute or property set; None for all."""
+    """One entry that counts for the object itself. ``subject`` is a right, attribute, property set or class; None for
+    all. ``inherited``: from above, and not to be removed here."""
 
     allows: bool
     mask: int
     subject: UUID | None
     sid: str
+    inherited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Dacl:
-    """The entries in their order, which decides, and the owner's SID ("" where it was not read)."""
+    """The entries in their order, which decides, and the owner's SID ("" where it was not read).
+
+    ``protected``: what the objects above pass on does not arrive here ("inheritance is off").
+    """
 
     owner: str
     entries: tuple[Ace, ...]
+    protected: bool = False
 
     @classmethod
     def parse(cls, descriptor: bytes) -> Dacl:
         """Of a self-relative security descriptor. Raises ValueError where it is cut off."""
         try:
-            owner, _, _, offset = struct.unpack_from("<4I", descriptor, 4)
+            control, owner, _, _, offset = struct.unpack_from("<H4I", descriptor, 2)
             return cls(
                 owner=sid_text(descriptor[owner:]) if owner else "",
                 entries=tuple(_entries(descriptor, offset)) if offset else (),
+                protected=bool(control & _PROTECTED),
             )
         except (struct.error, IndexError) as error:
             raise ValueError("the security descriptor is cut off") from error
@@ -67,11 +82,16 @@ class Dacl:
         return {EVERYONE, SELF} <= denied
 
     def grants(self, token: frozenset[str], own: str, mask: int, *subjects: UUID) -> bool:
-        """Whether who holds ``token`` (their SIDs) has the right ``mask`` on one of ``subjects``.
+        """Whether who holds ``token`` (their SIDs) has the right ``mask``, one bit, on one of ``subjects``.
 
-        ``own`` is the SID of the object itself, "" if it has none. ``subjects``: the right or the attribute, and the
-        property set that contains it. The first entry that speaks of it decides.
+        ``own`` is the SID of the object itself, "" if it has none. ``subjects``: the right or the attribute, the
+        property set that contains it, and the class of the object. The first entry that speaks of it decides.
         """
+        entry = self.deciding(token, own, mask, *subjects)
+        return entry is not None and entry.allows
+
+    def deciding(self, token: frozenset[str], own: str, mask: int, *subjects: UUID) -> Ace | None:
+        """The entry that decides what `grants` answers; None where no entry speaks of it, which denies it."""
         held = token | {EVERYONE, _AUTHENTICATED_USERS}
         if own in token:
             held |= {SELF}
@@ -79,8 +99,8 @@ class Dacl:
             held |= {_OWNER_RIGHTS}
         for entry in self.entries:
             if entry.mask & mask and entry.sid in held and (entry.subject is None or entry.subject in subjects):
-                return entry.allows
-        return False
+                return entry
+        return None
 
 
 def _entries(descriptor: bytes, offset: int) -> Iterator[Ace]:
@@ -99,5 +119,14 @@ def _entries(descriptor: bytes, offset: int) -> Iterator[Ace]:
             if present & 2:  # the class of children that inherit it
                 body += 16
         if kind in (_ALLOW, _DENY, _ALLOW_OBJECT, _DENY_OBJECT) and not flags & _INHERIT_ONLY:
-            yield Ace(kind in (_ALLOW, _ALLOW_OBJECT), mask, subject, sid_text(descriptor[body:]))
+            allows = kind in (_ALLOW, _ALLOW_OBJECT)
+            yield Ace(allows, _mapped(mask), subject, sid_text(descriptor[body:]), bool(flags & _INHERITED))
         position += size
+
+
+def _mapped(mask: int) -> int:
+    if mask & _GENERIC_ALL:
+        mask |= _ALL
+    if mask & _GENERIC_WRITE:
+        mask |= _WRITE
+    return mask

@@ -17,7 +17,7 @@ import ldap.dn
 
 from keyback.directory.accounts import Account
 
-__all__ = ["Guard", "Reason", "Refusal"]
+__all__ = ["Guard", "Reason", "Refusal", "protected_group"]
 
 _PROTECTED_GROUPS = {
     "S-1-5-32-544": "Administrators",
@@ -114,7 +114,7 @@ class Guard:
             return Refusal(Reason.SERVICE_ACCOUNT)
         if not account.is_person:
             return Refusal(Reason.NOT_A_PERSON, f"userAccountControl {account.uac:#x}")
-        if group := _protected_group(account):
+        if group := protected_group(account.token_group_sids):
             return Refusal(Reason.PROTECTED_GROUP, group)
         if account.admin_count:
             return Refusal(Reason.ADMIN_COUNT, f"adminCount {account.admin_count}")
@@ -146,8 +146,9 @@ def _domain_rid(sid: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _protected_group(account: Account) -> str | None:
-    for sid in sorted(account.token_group_sids):
+def protected_group(sids: frozenset[str]) -> str | None:
+    """The first of these groups that Active Directory protects, as "name (SID)", or None."""
+    for sid in sorted(sids):
         name = _PROTECTED_GROUPS.get(sid) or _PROTECTED_RIDS.get(_domain_rid(sid) or 0)
         if name:
             return f"{name} ({sid})"

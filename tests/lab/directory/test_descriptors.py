@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -109,7 +110,8 @@ def test_the_bytes_of_a_descriptor_are_read() -> None:
     )
     dacl = Dacl.parse(descriptor)
     assert dacl.owner == "S-1-5-32-544"
-    assert dacl.entries == (deny(ME), allow(ME), allow(ME, None))
+    assert dacl.entries == (deny(ME), replace(allow(ME), inherited=True), allow(ME, None))
+    assert not dacl.protected
 
 
 @given(st.binary(max_size=200))
