@@ -124,18 +124,15 @@ class Writeback:
             task = Task(envelope, work.fence, box, received + work.remaining_ms / 1000, work.before)
             entry = self._journal.entry(envelope.request_id)
             if entry and entry.outcome:
+                if entry.reported:
+                    self._replayed(envelope, "a request that has ended, as the portal knows, was sent again")
                 self._say_again(task, entry.outcome)
             elif work.kind == "resolve":
                 self._resolve(task)
             elif entry is None or work.fence > entry.fence:
                 self._execute(task, entry)
             else:
-                self._events.write(
-                    Kind.INVALID_REQUEST,
-                    "a request that is under way was sent again",
-                    tracking_id=envelope.tracking_id,
-                    request=str(envelope.request_id),
-                )
+                self._replayed(envelope, "a request that is under way was sent again")
         finally:
             with self._lock:
                 self._under_way.discard(envelope.request_id)
@@ -369,6 +366,11 @@ class Writeback:
             self._portal.report(outcome)
         except LinkError:
             return  # its claim runs out by itself
+
+    def _replayed(self, envelope: Envelope, what: str) -> None:
+        self._events.write(
+            Kind.INVALID_REQUEST, what, tracking_id=envelope.tracking_id, request=str(envelope.request_id)
+        )
 
     def _say_again(self, task: Task, outcome: Outcome) -> None:
         """It has ended already, but the portal does not know: under the fence of this claim it will listen."""
