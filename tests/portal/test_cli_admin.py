@@ -19,7 +19,7 @@ from keyback.portal.organizations.models import Organization
 from keyback.portal.people.cloud import verify_password
 from keyback.portal.people.contacts import add_mail
 from keyback.portal.people.create import create_cloud_person
-from keyback.portal.people.models import Person
+from keyback.portal.people.models import ContactDatum, Person
 from keyback.portal.people.sync import apply_push
 from keyback.portal.writeback.models import SealedBox, WritebackRequest
 from keyback.protocol.messages import Finding, PersonRecord, Push
@@ -155,6 +155,16 @@ def test_a_typed_password_reaches_the_directory_and_nobody_else(
     assert submitted.actor.startswith("operator:")
     assert submitted.details["initiator"] == entry.actor
     assert Message.objects.filter(kind="password_changed", tracking_id=request.tracking_id).count() == 1
+
+
+def test_an_outcome_is_recorded_for_a_person_whose_addresses_were_bent(
+    keyback: Keyback, agent: AgentWithKeys, ada: Person
+) -> None:
+    ContactDatum.objects.update(value="bent")
+    with answering(agent, ada):
+        keyback.ok("admin", "unlock", "ada@example.test")
+    assert outcome_entry("account.unlocked_by_admin").result == "success"
+    assert not Message.objects.filter(kind="password_changed").exists()
 
 
 def test_passwords_that_differ_are_asked_for_again(keyback: Keyback, agent: AgentWithKeys, ada: Person) -> None:
