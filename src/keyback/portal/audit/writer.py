@@ -41,7 +41,8 @@ def write(
     ``personal``.
     """
     salts = {field: secrets.token_bytes(16) for field in personal}
-    with transaction.atomic():
+    # Without a savepoint: two statements less for each entry, and nobody goes on after a failed one.
+    with transaction.atomic(savepoint=False):
         entry = AuditEntry.objects.create(
             organization_id=organization_id,
             at=now,
