@@ -4,15 +4,18 @@ import json
 import uuid
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from django.utils import timezone
 from tests.portal.walk import FakeDirectory, Page, Walker, boxes_for
 
 from keyback.passwords import CharacterClass
+from keyback.portal.agents.registry import revoke
 from keyback.portal.people.models import Person
 from keyback.portal.writeback.models import WritebackRequest
 from keyback.protocol.encoding import b64decode, b64encode
 from keyback.protocol.messages import Finding
 from keyback.protocol.outcomes import OutcomeCode
-from keyback.protocol.sealing import BOX_BYTES
+from keyback.protocol.sealing import BOX_BYTES, unseal_key_bytes
 
 NEW = "Winter-ist-kalt-7"
 
@@ -143,3 +146,49 @@ def test_every_class_of_the_library_is_named_on_the_page(page: Page) -> None:
     words = ["capital letters", "small letters", "digits", "symbols", "letters of scripts without capitals"]
     assert len(words) == len(CharacterClass)
     assert all(word in page.text for word in words)
+
+
+def bend(page: Page, walker: Walker, **changed: object) -> None:
+    """What somebody who can write the database, and holds no key, would do to their own recovery."""
+    recovery = walker.recovery()
+    assert recovery.prepared is not None
+    recovery.prepared["envelope"].update(changed)
+    recovery.save()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"object_guid": str(uuid.uuid4())},
+        {"operation": "change"},
+        {"initiator": f"admin:{uuid.uuid4()}"},
+        {"flags": {"unlock": True, "must_change": True}},
+        {"deadline": 4_000_000_000},
+        {"tracking_id": str(uuid.uuid4())},
+    ],
+)
+def test_what_was_prepared_and_then_bent_in_the_database_is_never_signed(
+    changed: dict[str, object], page: Page, walker: Walker
+) -> None:
+    bend(page, walker, **changed)
+    assert walker.send_boxes(page, boxes_for(page, NEW)).status_code == 409
+    assert not WritebackRequest.objects.filter(operation="reset").exists()
+
+
+def test_a_page_never_seals_for_a_key_that_was_put_into_the_database(page: Page, walker: Walker) -> None:
+    recovery = walker.recovery()
+    assert recovery.prepared is not None
+    foreign = b64encode(unseal_key_bytes(ec.generate_private_key(ec.SECP256R1()).public_key()))
+    recovery.prepared["targets"][0][2] = foreign
+    recovery.save()
+    again = walker.get("/recover/password")
+    assert again.data["sealing"]["targets"][0]["public"] != foreign
+    assert again.data["sealing"]["request_id"] != page.data["sealing"]["request_id"]
+
+
+def test_an_agent_revoked_while_the_page_is_open_is_told_on_the_next_load(
+    page: Page, walker: Walker, directory: FakeDirectory
+) -> None:
+    revoke(directory.agent.row, "operator:test", timezone.now())
+    assert walker.send_boxes(page, boxes_for(page, NEW)).status_code == 409
+    assert "SSPR_0010" in walker.get("/recover/password").text

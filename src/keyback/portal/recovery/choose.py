@@ -19,6 +19,7 @@ from keyback.portal.audit.words import Activity, Result
 from keyback.portal.limits.budgets import RESETS, spend
 from keyback.portal.limits.clients import Client
 from keyback.portal.people import cloud
+from keyback.portal.people.binding import PersonBent
 from keyback.portal.people.models import Person
 from keyback.portal.recovery import outcomes
 from keyback.portal.recovery.models import Recovery
@@ -51,19 +52,23 @@ def policy_of(recovery: Recovery) -> DirectoryPolicy:
 def prepared(recovery: Recovery, now: datetime) -> Preparation | None:
     """For whom to seal: the same for a page loaded twice, so that two tabs do not disown each other. None when no
     agent can take a password any more; the recovery is then refused."""
-    if recovery.prepared is not None:
-        return Preparation.from_json(recovery.prepared)
     with transaction.atomic():
-        recovery_now = locked(recovery)
+        recovery = locked(recovery)
         try:
-            preparation = _prepare(recovery_now, now)
-        except NoAgent:
-            audit(recovery_now, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal="SSPR_0010")
-            move(recovery_now, Event.NOT_WRITABLE, refusal="SSPR_0010")
+            fresh = _prepare(recovery, now)
+        except (NoAgent, PersonBent) as error:
+            refusal = "SSPR_0010" if isinstance(error, NoAgent) else "SSPR_0029"
+            audit(recovery, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal=refusal)
+            move(recovery, Event.NOT_WRITABLE, refusal=refusal)
             return None
-        recovery_now.prepared = preparation.to_json()
-        recovery_now.save(update_fields=["prepared"])
-    return preparation
+        stored = _stored(recovery)
+        # What is stored is believed only where it is what would be made now: whoever can write the database could
+        # otherwise have the page seal for a key of theirs.
+        if stored is not None and stored.targets == fresh.targets and _same_but_id(stored, fresh):
+            return stored
+        recovery.prepared = fresh.to_json()
+        recovery.save(update_fields=["prepared"])
+    return fresh
 
 
 def _prepare(recovery: Recovery, now: datetime) -> Preparation:
@@ -80,6 +85,14 @@ def _prepare(recovery: Recovery, now: datetime) -> Preparation:
     )
 
 
+def _stored(recovery: Recovery) -> Preparation | None:
+    return Preparation.from_json(recovery.prepared) if recovery.prepared else None
+
+
+def _same_but_id(one: Preparation, other: Preparation) -> bool:
+    return one.envelope.model_copy(update={"request_id": other.envelope.request_id}) == other.envelope
+
+
 def submit_sealed(
     recovery: Recovery, request_id: UUID, boxes: dict[UUID, bytes], client: Client, now: datetime
 ) -> Recovery:
@@ -88,9 +101,16 @@ def submit_sealed(
     spend(recovery.organization_id, RESETS, str(person.id), client.key, now=now)
     with transaction.atomic():
         recovery = locked(recovery)
-        preparation = Preparation.from_json(recovery.prepared) if recovery.prepared else None
+        preparation = _stored(recovery)
         if preparation is None or preparation.envelope.request_id != request_id:
             raise NotPrepared("the page is not the newest one")
+        try:
+            # The envelope is about to be signed: never for another account than the one that was proved.
+            unbent = _same_but_id(preparation, _prepare(recovery, now))
+        except (NoAgent, PersonBent):
+            unbent = False  # loading the page again says why
+        if not unbent:
+            raise NotPrepared("what was prepared is not what would be prepared now")
         recovery = move(recovery, Event.SUBMITTED, prepared=None, request_id=request_id, findings=[])
         submit(preparation, boxes, person, now)
         audit(recovery, Activity.RECOVERY_SUBMITTED, Result.SUCCESS, now, request=str(request_id))
