@@ -11,9 +11,9 @@ from tests.browser.walk import Walk
 from tests.support.person import new_address
 from tests.support.whole import Whole, mail, whole
 
-from lab.testing import forest, older_forest, password_filter, policy
+from lab.testing import forest, password_filter, policy
 
-__all__ = ["forest", "mail", "older_forest", "password_filter", "policy", "whole"]
+__all__ = ["forest", "mail", "password_filter", "policy", "whole"]
 
 _ARGUMENTS = [
     "--no-sandbox",  # tests run as root in containers

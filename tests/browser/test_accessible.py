@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from uuid import UUID
 
-import pytest
 from playwright.sync_api import expect
 from tests.browser.looking import look
 from tests.browser.walk import CHOOSE, CODE, IDENTIFY, PROVE, Walk
@@ -139,34 +138,29 @@ def test_the_pages_of_refusals(whole: Whole, visit: Visit) -> None:
         look(walk.page, "33-not-enabled")
 
 
-@pytest.mark.parametrize(
-    ("name", "columns", "title"),
-    [
-        ("41-unsure", {"state": "unsure"}, "We don't know whether your password was changed"),
-        ("42-expired", {"ends_at": "2026-01-01 00:00:00"}, "Your 15 minutes are over"),
-        ("43-unreachable", {"state": "refused", "refusal": "SSPR_0030"}, "This is not possible at the moment"),
-        (
-            "44-too-young",
-            {
-                "state": "refused",
-                "refusal": "too_young",
-                "findings": '[{"code": "too_young", "params": {"possible_from": "2026-12-24T18:00:00+00:00"}}]',
-            },
-            "Your password was changed too recently",
-        ),
-        (
-            "45-superseded",
-            {"state": "refused", "refusal": "superseded"},
-            "Somebody else changed your password at the same time",
-        ),
-    ],
-)
-def test_the_page_of_a_rare_end(whole: Whole, visit: Visit, name: str, columns: dict[str, object], title: str) -> None:
+RARE_ENDS: list[tuple[str, str, dict[str, object]]] = [
+    ("41-unsure", "We don't know whether your password was changed", {"state": "unsure"}),
+    ("43-unreachable", "This is not possible at the moment", {"state": "refused", "refusal": "SSPR_0030"}),
+    (
+        "44-too-young",
+        "Your password was changed too recently",
+        {
+            "refusal": "too_young",
+            "findings": '[{"code": "too_young", "params": {"possible_from": "2026-12-24T18:00:00+00:00"}}]',
+        },
+    ),
+    ("45-superseded", "Somebody else changed your password at the same time", {"refusal": "superseded"}),
+    ("46-expired", "Your 15 minutes are over", {"state": "choose", "ends_at": "2026-01-01 00:00:00"}),
+]
+
+
+def test_the_pages_of_rare_ends(whole: Whole, visit: Visit) -> None:
     walk = visit()
-    walk.to_prove(whole.take())
-    put_into(whole, walk, **columns)
-    walk.at(title)
-    look(walk.page, name)
+    walk.to_choose(whole.take())
+    for name, title, columns in RARE_ENDS:
+        put_into(whole, walk, **columns)
+        walk.at(title)
+        look(walk.page, name)
 
 
 def test_the_pages_of_what_went_wrong(whole: Whole, visit: Visit) -> None:

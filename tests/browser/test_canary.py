@@ -18,6 +18,8 @@ from tests.support.smtp import Sink
 from tests.support.whole import Whole, build
 
 import lab
+from keyback.agent.build import parts
+from keyback.agent.config import load
 from lab.people import INITIAL_PASSWORD
 
 COOKIES = {"keyback": "session", "keyback-csrf": "CSRF token", "keyback-device": "device"}
@@ -90,6 +92,16 @@ def tell_everything(whole: Whole, walk: Walk) -> dict[str, str]:
     return found
 
 
+def used_bearer(whole: Whole) -> str:
+    """A token of the agent's, after it has been used."""
+    seen: list[str] = []
+    with parts(load(whole.agent.config)) as agent:
+        agent.link._client.event_hooks["request"] = [lambda call: seen.append(call.headers.get("Authorization", ""))]
+        for name, forest in agent.forests.items():
+            agent.synchronisation().run(forest, agent.identity.forest_id(name) or UUID(int=0), lambda _: None)
+    return next(value.removeprefix("Bearer ") for value in seen if value)
+
+
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_passwords_codes_and_tokens_are_found_nowhere(
     database: str, request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path
@@ -101,8 +113,11 @@ def test_passwords_codes_and_tokens_are_found_nowhere(
         found = tell_everything(whole, Walk(context.new_page(), whole))
     context.close()
     found["password of the service account"] = whole.forest.service_password_file.read_text()
+    found |= {"onboarding": whole.stack.keyback("agent-code", "create", whole.stack.slug).split()[-1]}
+    found |= {"bearer": used_bearer(whole)}
 
-    assert {name.split()[0] for name in found} == {"password", "code", "session", "CSRF", "device"}
+    kinds = {name.split()[0] for name in found}
+    assert kinds == {"password", "code", "session", "CSRF", "device", "onboarding", "bearer"}
     # The search finds what is there.
     (tmp_path / "decoy").write_text(found["password sealed"], "utf-16-le")
     assert canary.traces_in_files(canary.files_below(tmp_path), found)

@@ -16,6 +16,7 @@ import lab
 from lab import api
 from lab.people import INITIAL_PASSWORD, FineGrainedPolicy, Kind, Person
 from lab.stack import AgentProcess
+from lab.testing import fresh_forest
 
 VIOLATION, ADMINISTRATOR, CONNECTIVITY = "OnPremisesPolicyViolation", "SSPR_0029", "SSPR_0030"
 _NORMAL_ACCOUNT, _DISABLED = 0x200, 0x2  # bits of userAccountControl
@@ -70,19 +71,25 @@ class Branch:
 
 
 @pytest.fixture(scope="module")
-def branch(whole: Whole, older_forest: lab.Forest) -> Iterator[Branch]:
+def branch_forest() -> Iterator[lab.Forest]:
+    with fresh_forest("branch", flavour="bookworm", domain="branch") as fresh:
+        yield fresh
+
+
+@pytest.fixture(scope="module")
+def branch(whole: Whole, branch_forest: lab.Forest) -> Iterator[Branch]:
     """Made before the first test, since the minute that a request waits for an agent then passes during the others."""
-    whole.stack.add_domain(older_forest.dns_domain)
-    agent = whole.stack.onboard("agent-two", [older_forest])
+    whole.stack.add_domain(branch_forest.dns_domain)
+    agent = whole.stack.onboard("agent-two", [branch_forest])
     whole.sync(agent)
     start_agent(agent, whole.stack)
     with whole.browser() as ada, whole.browser() as grace:
-        refused = proved(whole, ada, lab.people.person("ada"), older_forest)
+        refused = proved(whole, ada, lab.people.person("ada"), branch_forest)
         agent.kill()
-        grace.identify(f"grace@{older_forest.dns_domain}")
+        grace.identify(f"grace@{branch_forest.dns_domain}")
         grace.choose_email("grace@example.test")
         grace.enter_code(grace.read_code("grace@example.test"))
-        yield Branch(older_forest, agent, refused, grace)
+        yield Branch(branch_forest, agent, refused, grace)
 
 
 def test_a_directory_without_the_policy_hints_control(branch: Branch, whole: Whole) -> None:
