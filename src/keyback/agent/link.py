@@ -65,6 +65,7 @@ __all__ = [
     "Unreachable",
     "http_client",
     "onboard",
+    "tls_context",
 ]
 
 CALL_TIMEOUT = 15.0
@@ -78,6 +79,7 @@ _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 class Cause(StrEnum):
     NETWORK = "network"
+    CUT = "cut"  # a connection that was made, and ended before the answer
     TLS = "tls"
     PROXY = "proxy"
     BUSY = "busy"
@@ -138,15 +140,20 @@ class _Answer:
     body: bytes
 
 
-def http_client(ca_file: Path | None) -> httpx2.Client:
-    """A client that verifies certificates, follows no redirect, and uses the proxies that the environment names."""
+def tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    """Verifies with these authorities, or with the system's. Raises ConfigurationError."""
     try:
         context = ssl.create_default_context(cafile=None if ca_file is None else str(ca_file))
     except (OSError, ssl.SSLError):
         raise ConfigurationError(f"{ca_file}: cannot read the portal's certificate authorities") from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def http_client(ca_file: Path | None) -> httpx2.Client:
+    """A client that verifies certificates, follows no redirect, and uses the proxies that the environment names."""
     return httpx2.Client(
-        verify=context,
+        verify=tls_context(ca_file),
         follow_redirects=False,
         timeout=CALL_TIMEOUT,
         # A connection that a proxy or the portal may have dropped meanwhile is not worth a failed call.
@@ -188,10 +195,14 @@ class Link:
     def close(self) -> None:
         self._client.close()
 
+    def sign_in(self) -> None:
+        """Asks for a fresh token, to see whether the portal takes this agent's credentials."""
+        _ = self._new_token()
+
     def poll(self, boot_id: UUID, capacity: int, holding: list[UUID], wait_s: int) -> WorkList:
         """Waits up to ``wait_s`` seconds for work. ``holding``: the requests that this process is at."""
         message = Poll(boot_id=boot_id, wait_s=wait_s, capacity=capacity, holding=holding)
-        return _read(WorkList, self._call("poll", message, timeout=wait_s + CALL_TIMEOUT))
+        return _read(WorkList, self._call("poll", message, timeout=wait_s + CALL_TIMEOUT, tries=1))
 
     def ask_to_write(self, request_id: UUID, intent: WriteIntent) -> WriteGrant:
         return _read(WriteGrant, self._call(f"requests/{request_id}/writing", intent))
@@ -209,7 +220,9 @@ class Link:
     def heartbeat(self, heartbeat: Heartbeat) -> None:
         self._call("heartbeat", heartbeat)
 
-    def _call(self, place: str, message: Message, *, timeout: float = CALL_TIMEOUT) -> bytes:
+    def _call(self, place: str, message: Message, *, timeout: float = CALL_TIMEOUT, tries: int = 2) -> bytes:
+        """The answer's body. A call whose kept connection turns out to be cut is repeated at once on a new one: every
+        call but the poll means the same when it arrives twice, and the poll's own loop tells of cuts."""
         path = f"/agents/v1/{place}"
         body = message.model_dump_json().encode()
         headers = {
@@ -217,14 +230,20 @@ class Link:
             "Keyback-Signature": sign_agent_call(self._key, self._identity.agent_id, path, body),
         }
         token = self._bearer()
-        answer = _post(
-            self._client, self._portal + path, body, {**headers, "Authorization": f"Bearer {token}"}, timeout
-        )
+        answer = self._send(path, body, {**headers, "Authorization": f"Bearer {token}"}, timeout, tries)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             self._forget(token)
             headers["Authorization"] = f"Bearer {self._bearer()}"
-            answer = _post(self._client, self._portal + path, body, headers, timeout)
+            answer = self._send(path, body, headers, timeout, tries)
         return _accepted(answer)
+
+    def _send(self, path: str, body: bytes, headers: dict[str, str], timeout: float, tries: int) -> _Answer:
+        try:
+            return _post(self._client, self._portal + path, body, headers, timeout)
+        except Unreachable as error:
+            if tries == 1 or error.cause is not Cause.CUT:
+                raise
+        return self._send(path, body, headers, timeout, tries - 1)
 
     def _bearer(self) -> str:
         with self._lock:
@@ -309,7 +328,8 @@ def _unreachable(error: httpx2.RequestError) -> Unreachable:
         if isinstance(below, ssl.SSLError):
             return Unreachable(f"TLS: {below.reason or below}", Cause.TLS)
         below = below.__cause__ or below.__context__
-    return Unreachable(str(error) or type(error).__name__, Cause.NETWORK)
+    cut = isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError | httpx2.WriteError)
+    return Unreachable(str(error) or type(error).__name__, Cause.CUT if cut else Cause.NETWORK)
 
 
 def _accepted(answer: _Answer) -> bytes:

@@ -65,7 +65,8 @@ class Portal(Protocol):
 class Task:
     """One request on its road. ``gone_at``: when the portal gives it up, on the clock of `Clock.elapsed`.
 
-    ``sent``: from here on nobody may say that it was not written without having looked.
+    ``sent``: from here on nobody may say that it was not written without having looked. ``account`` and ``server`` are
+    for the log, once they are known.
     """
 
     envelope: Envelope
@@ -74,6 +75,8 @@ class Task:
     gone_at: float
     before: Before | None = None
     sent: bool = False
+    account: str = ""
+    server: str = ""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -158,6 +161,7 @@ class Steps:
     def look(self, task: Task, forest: Forest, connection: Connection) -> Seen:
         """The account, if it may be written. Raises Refused and DirectoryError."""
         account = read_account(connection, task.envelope.object_guid)
+        task.account, task.server = account.sam, connection.root.dns_host_name
         now = connection.server_time()
         refusal = forest.guard(connection).refusal(account, now)
         if refusal and not (refusal.reason in _PASSWORD_REASONS and _forgives_password_flags(task)):
@@ -280,6 +284,7 @@ class Steps:
             forest=self._identity.forests[envelope.forest_id],
             object=str(envelope.object_guid),
             initiator=envelope.initiator,
+            **({"account": task.account, "server": task.server} if task.account else {}),
         )
 
     def _note(self, task: Task, kind: Kind, text: str) -> None:

@@ -10,6 +10,7 @@ then on is found out by looking (`keyback.agent.resolve`), never by writing agai
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +56,10 @@ from keyback.protocol.messages import (
 from keyback.protocol.outcomes import OutcomeCode
 
 __all__ = ["Counts", "Writeback", "where"]
+
+
+WITHDRAWN_PAUSE = 0.5
+"""Seconds: the portal may offer it again at once, and would go round in circles."""
 
 
 @dataclass(slots=True)
@@ -146,6 +151,7 @@ class Writeback:
             outcome = self._guarded(task, entry)
         except Withdrawn as reason:
             self._steps.tell(Kind.WITHDRAWN, task, f"Nothing was sent: {reason}.")
+            time.sleep(WITHDRAWN_PAUSE)
             return
         except Refused as refused:
             if is_inspection:

@@ -29,6 +29,8 @@ from keyback.agent.link import (
     http_client,
 )
 from keyback.protocol.encoding import b64encode
+from keyback.protocol.messages import Outcome
+from keyback.protocol.outcomes import OutcomeCode
 from keyback.protocol.signing import verify_agent_call
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -195,6 +197,17 @@ def test_a_redirect_is_never_followed(door: Door, poll: Callable[[], object]) ->
     with pytest.raises(InvalidAnswer, match="redirects"):
         poll()
     assert door.paths() == ["token", "poll"]
+
+
+def test_a_call_on_a_connection_that_was_cut_is_repeated_at_once_but_a_poll_is_told(door: Door, link: Link) -> None:
+    cut: Answer = (200, {"Content-Length": "10", "Connection": "close"}, b"half")
+    path = f"/agents/v1/requests/{ME}/outcome"
+    door.answers[path] = [cut, (200, {}, b'{"result": "recorded"}')]
+    assert link.report(Outcome(request_id=ME, fence=1, code=OutcomeCode.DONE)).result == "recorded"
+    door.poll_answers(cut)
+    with pytest.raises(Unreachable) as told:
+        link.poll(uuid4(), 1, [], 0)
+    assert told.value.cause is Cause.CUT
 
 
 def test_a_portal_that_is_not_there_is_unreachable(door: Door, poll: Callable[[], object]) -> None:

@@ -40,6 +40,7 @@ def test_the_new_password_signs_in_the_old_one_is_dead_and_the_directory_saw_one
     ]
     assert len(resets) == 1
     assert desk.story(order) == ["31001", "31002"]
+    assert desk.events(order)[-1].fields["account"] == person.account
     entry = desk.journal.entry(order.envelope.request_id)
     assert entry is not None
     assert entry.outcome == outcome
@@ -284,6 +285,15 @@ def test_wrong_credentials_of_the_service_account_are_told_as_such(
     order = desk.order(guid_of("ada"), Operation.RESET, NEW)
     assert desk.do(order).code is OutcomeCode.CREDENTIALS
     assert desk.story(order) == ["31001", "6329", "33009", "31003"]
+
+
+def test_a_controller_that_is_down_is_passed_over(
+    forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
+) -> None:
+    person = new_person(Kind.ORDINARY)
+    desk.close()
+    desk.start(servers=["ldaps://127.0.0.1:9", forest.ldaps_url])  # type: ignore[arg-type]  # a list, as TOML gives it
+    assert desk.do(desk.order(guid_of(person.account), Operation.RESET, NEW)).code is OutcomeCode.DONE
 
 
 def test_a_directory_that_is_down_is_told_as_unreachable(desk: Desk, guid_of: GuidOf) -> None:
