@@ -131,3 +131,131 @@ def _told(judgement: Judgement) -> list[str]:
     if judgement.verdict:
         lines += [f"    {step}" for step in judgement.verdict.explain()]
     return ["".join(c if c.isprintable() else "?" for c in line) for line in lines]
+
+
+@password.command()
+@click.option("--policy", "policy_file", type=_FILE, help="Rules that it must satisfy, as TOML.")
+@click.option("--profile", "profile_name", metavar="NAME", help="directory, nist, typical or careful.")
+@click.option("--length", type=click.IntRange(1, 256), default=16, show_default=True, help="Characters.")
+@click.option("--words", type=click.IntRange(1, 20), help="A passphrase of so many words instead.")
+@click.option("--word-list", type=_FILE, help="Words for it, one a line; otherwise 3,000 frequent English ones.")
+@click.option("--count", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object each, with its entropy.")
+def generate(
+    *,
+    policy_file: Path | None,
+    profile_name: str | None,
+    length: int,
+    words: int | None,
+    word_list: Path | None,
+    count: int,
+    as_json: bool,
+) -> None:
+    """Make a password that the rules and the built-in list accept."""
+    from random import SystemRandom
+
+    from keyback.passwords import Rules, builtin
+    from keyback.passwords.generate import passphrase, random_password
+    from keyback.passwords.wordlist import english_words, read_words
+
+    rules = Rules(_profile(policy_file, profile_name), builtin())
+    rng = SystemRandom()
+    chosen = (read_words(word_list) if word_list else english_words()) if words else []
+    for _ in range(count):
+        made = passphrase(rules, rng, chosen, count=words) if words else random_password(rules, rng, length=length)
+        if as_json:
+            click.echo(json.dumps({"password": made.password, "entropy_bits": round(made.entropy_bits, 1)}))
+        else:
+            click.echo(made.password)
+            click.echo(f"{made.entropy_bits:.0f} bits of entropy", err=True)
+
+
+@password.group()
+def banned() -> None:
+    """Lists of banned terms."""
+
+
+@banned.command("build")
+@click.option("--title", default="", help="What the list is.")
+@click.option("--extended", is_flag=True, help="For checks with --extended.")
+@click.option("--with-builtin", is_flag=True, help="The built-in terms as well.")
+@click.argument("terms_file", metavar="TERMS", type=_FILE)
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+def banned_build(*, title: str, extended: bool, with_builtin: bool, terms_file: Path, out: Path) -> None:
+    """Compile TERMS, one a line, into OUT, a file that processes share."""
+    from keyback.passwords._termfile import MOST_TERMS, compile_terms
+    from keyback.passwords.banned import builtin_terms
+    from keyback.passwords.terms import read_terms
+
+    terms = read_terms(terms_file)
+    if with_builtin:
+        terms += builtin_terms()
+    compiled = compile_terms(terms, title=title or terms_file.name, extended=extended, most=2 * MOST_TERMS)
+    fresh = out.with_name(out.name + ".new")
+    fresh.write_bytes(compiled)
+    fresh.replace(out)  # whoever has the old one mapped keeps it
+    click.echo(f"{out}: {len(terms)} terms, {len(compiled)} bytes")
+
+
+@password.group()
+def breached() -> None:
+    """Files of breached passwords."""
+
+
+@breached.command("build")
+@click.option("--format", "kind", type=click.Choice(["sha1", "ntlm"]), required=True, help="What SOURCE holds.")
+@click.option("--min-count", type=click.IntRange(1), default=1, show_default=True, help="Leave out what is rarer.")
+@click.option("--workers", type=click.IntRange(1, 64), default=8, show_default=True, help="Downloads at once.")
+@click.option("--per-second", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Downloads.")
+@click.option("--only", default="", metavar="DIGITS", help="Download only hashes that begin so (for a trial).")
+@click.argument("paths", metavar="SOURCE... OUT", nargs=-1, required=True)
+def breached_build(
+    *, kind: str, min_count: int, workers: int, per_second: int, only: str, paths: tuple[str, ...]
+) -> None:
+    """Build OUT from every SOURCE: files of HASH:COUNT, folders of per-prefix files, or the address of a range service
+    to download from. Run it again to go on where it was interrupted."""
+    from keyback.cli.breached_download import download
+    from keyback.passwords.breached import Kind
+    from keyback.passwords.breachedbuild import build
+
+    *sources, last = paths
+    if not sources:
+        raise click.UsageError("give at least one SOURCE before OUT")
+    out = Path(last)
+    files = []
+    with _Bars() as bars:
+        for number, source in enumerate(sources):
+            if source.startswith(("https://", "http://")):
+                into = out.with_name(f"{out.name}.download-{number}")
+                download(
+                    source, Kind(kind), into, only=only, workers=workers, per_second=per_second, progress=bars.show
+                )
+                files.append(into)
+            else:
+                files.append(Path(source))
+        count = build(files, out, Kind(kind), min_count=min_count, progress=bars.show)
+    click.echo(f"{out}: {count} hashes, {out.stat().st_size} bytes")
+
+
+class _Bars:
+    """A progress bar for each stage, on standard error; silent where that is no terminal."""
+
+    def __init__(self) -> None:
+        self._what = ""
+        self._drawn = -1
+
+    def __enter__(self) -> _Bars:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._what and sys.stderr.isatty():
+            click.echo(err=True)
+
+    def show(self, what: str, done: int, total: int) -> None:
+        percent = 100 * done // max(1, total)
+        if not sys.stderr.isatty() or (what, percent) == (self._what, self._drawn):
+            return
+        if self._what and what != self._what:
+            click.echo(err=True)
+        self._what, self._drawn = what, percent
+        click.echo(f"\r{what:12} [{'#' * (percent // 2):50}] {percent:3}%", nl=False, err=True)

@@ -1,6 +1,6 @@
 """A compiled list of banned terms: one file, mapped into memory and so shared by every process that opens it.
 
-Layout: the line ``KEYBACK BANNED 1``, then a line of JSON (what the list is, where each section begins, CRC-32 of each),
+Layout: the line ``KEYBACK BANNED 1``, then a line of JSON (what the list is, where each section begins, its CRC-32),
 then the sections. ``terms`` and ``near`` are MARISA tries (a succinct structure, usable where it lies in the file):
 
 - ``terms``: the normalised terms;

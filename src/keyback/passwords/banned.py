@@ -4,9 +4,9 @@ protection; where that is silent, the rule is as written here.
 1. The password is normalised (`keyback.passwords.normalise`).
 2. *Names*: refused when it contains a word of a name.
 3. *Whole*: refused when all of it is within edit distance 1 (insert, delete, substitute) of a banned term.
-4. *Score*: banned terms that occur exactly, leftmost then longest, not overlapping, count 1 each. What remains falls into
-   runs; a run of 4 or more characters that is within distance 1 of a term counts 1, every other remaining character 1.
-   Accepted from 5 points.
+4. *Score*: banned terms that occur exactly, leftmost then longest, not overlapping, count 1 each. What remains falls
+   into runs; a run of 4 or more characters that is within distance 1 of a term counts 1, every other remaining
+   character 1. Accepted from 5 points.
 5. *Strict*: a term counts once however often it occurs, and within the runs any window of 4 or more characters may
    match within distance 1, leftmost then longest. Exact occurrences come first here too, so that strict never gives
    more points than the ordinary score.

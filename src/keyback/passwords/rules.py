@@ -109,10 +109,10 @@ def _composition(password: str, person: PersonNames, profile: Profile) -> list[F
 def _likeness(password: str, person: PersonNames, rules: Rules, current: str | None) -> list[Finding]:
     found = []
     profile = rules.profile
-    if current is not None and profile.similar_percent:
-        # Only what a directory could hold is compared: the time grows with the product of both lengths.
-        if utf16_units(current) <= LONGEST and similarity_percent(password, current) >= profile.similar_percent:
-            found.append(Finding(Code.SIMILAR))
+    # Only what a directory could hold is compared: the time grows with the product of both lengths.
+    comparable = current is not None and profile.similar_percent and utf16_units(current) <= LONGEST
+    if comparable and similarity_percent(password, current or "") >= profile.similar_percent:
+        found.append(Finding(Code.SIMILAR))
     if profile.strength:
         from keyback.passwords.strength import estimate
 

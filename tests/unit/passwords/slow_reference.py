@@ -1,6 +1,6 @@
 """The banned-word rules again, slow and obvious, from their text: for comparison with the fast ones.
 
-Everything within one edit of a term is written out beforehand, over an alphabet that holds every character of the cases.
+Everything within one edit of a term is written out beforehand, over an alphabet with every character of the cases.
 Nothing here is imported from keyback.
 """
 
@@ -55,7 +55,8 @@ class Reference:
                 place += 1
         counted = {term for term, *_ in matches}
         points = len(counted) if strict else len(matches)
-        for start, end in self.runs(taken):
+        for begin, end in self.runs(taken):
+            start = begin
             while start < end:
                 stop, hit = self.window(text, start, end, counted) if strict else self.run(text, start, end)
                 if hit is None:
