@@ -9,60 +9,90 @@ import keyback.flows.recovery
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('organizations', '0001_initial'),
-        ('people', '0001_initial'),
+        ("organizations", "0001_initial"),
+        ("people", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Recovery',
+            name="Recovery",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('state', models.CharField(default=keyback.flows.recovery.State['PROVE'], max_length=10)),
-                ('typed_hmac', models.BinaryField(max_length=32)),
-                ('known_device', models.BooleanField(default=False)),
-                ('language', models.CharField(default='en', max_length=10)),
-                ('started_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField()),
-                ('gates_opened', models.JSONField(default=list)),
-                ('inspection', models.JSONField(null=True)),
-                ('prepared', models.JSONField(null=True)),
-                ('request_id', models.UUIDField(null=True)),
-                ('refusal', models.CharField(blank=True, max_length=40)),
-                ('findings', models.JSONField(default=list)),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='organizations.organization')),
-                ('person', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='recoveries', to='people.person')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("state", models.CharField(default=keyback.flows.recovery.State["PROVE"], max_length=10)),
+                ("typed_hmac", models.BinaryField(max_length=32)),
+                ("known_device", models.BooleanField(default=False)),
+                ("language", models.CharField(default="en", max_length=10)),
+                ("started_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                ("gates_opened", models.JSONField(default=list)),
+                ("inspection", models.JSONField(null=True)),
+                ("prepared", models.JSONField(null=True)),
+                ("request_id", models.UUIDField(null=True)),
+                ("refusal", models.CharField(blank=True, max_length=40)),
+                ("findings", models.JSONField(default=list)),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="organizations.organization"
+                    ),
+                ),
+                (
+                    "person",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="recoveries",
+                        to="people.person",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Challenge',
+            name="Challenge",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('method', models.CharField(max_length=20)),
-                ('code_hmac', models.BinaryField(max_length=32)),
-                ('tries_left', models.PositiveSmallIntegerField(default=5)),
-                ('sent_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('used_at', models.DateTimeField(null=True)),
-                ('datum', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='people.contactdatum')),
-                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='organizations.organization')),
-                ('recovery', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to='recovery.recovery')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("method", models.CharField(max_length=20)),
+                ("code_hmac", models.BinaryField(max_length=32)),
+                ("tries_left", models.PositiveSmallIntegerField(default=5)),
+                ("sent_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("used_at", models.DateTimeField(null=True)),
+                (
+                    "datum",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to="people.contactdatum",
+                    ),
+                ),
+                (
+                    "organization",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to="organizations.organization"
+                    ),
+                ),
+                (
+                    "recovery",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="challenges", to="recovery.recovery"
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='recovery',
-            index=models.Index(fields=['organization', 'started_at'], name='recovery_re_organiz_99181e_idx'),
+            model_name="recovery",
+            index=models.Index(fields=["organization", "started_at"], name="recovery_re_organiz_99181e_idx"),
         ),
         migrations.AddIndex(
-            model_name='recovery',
-            index=models.Index(fields=['request_id'], name='recovery_re_request_3ce939_idx'),
+            model_name="recovery",
+            index=models.Index(fields=["request_id"], name="recovery_re_request_3ce939_idx"),
         ),
         migrations.AddIndex(
-            model_name='challenge',
-            index=models.Index(fields=['organization', 'recovery', 'sent_at'], name='recovery_ch_organiz_22c038_idx'),
+            model_name="challenge",
+            index=models.Index(fields=["organization", "recovery", "sent_at"], name="recovery_ch_organiz_22c038_idx"),
         ),
     ]
