@@ -167,6 +167,70 @@ def resume(config_file: Path) -> None:
         log.close()
 
 
+@agent.command()
+@_config_option
+@click.option("--person", metavar="USER", help="Judge the rights on this person alone.")
+@click.option(
+    "--readiness", is_flag=True, help="Also tell how many people could be reset today, and why not the others."
+)
+@click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), help="Write one row a person.")
+@click.option("--idle", type=click.IntRange(0, 3600), default=0, help="Hold a silent connection for so many seconds.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def check(
+    *, config_file: Path, person: str | None, readiness: bool, csv_file: Path | None, idle: int, as_json: bool
+) -> int:
+    """Try everything that this agent needs, and say what is wrong and what mends it.
+
+    Writes nothing to the directory. The exit status is 1 when something failed, else 0.
+    """
+    from keyback.agent.checks.findings import Status, worst
+    from keyback.agent.checks.report import Report
+    from keyback.cli import checks
+
+    if (readiness or csv_file) and person:
+        raise click.UsageError("--readiness is about everybody; leave out --person")
+    report = Report(_load(config_file), idle)
+    found = []
+    for section in report.sections(person):
+        found.append(section)
+        if not as_json:
+            checks.show(section)
+    if csv_file:
+        checks.write_csv(csv_file, report.people)
+    summary = checks.summary(report.people) if readiness or csv_file else None
+    if as_json:
+        checks.show_json(report, found, summary)
+    elif summary:
+        checks.show_summary(summary)
+    return 1 if worst(found) is Status.FAILED else 0
+
+
+@agent.command()
+@_config_option
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The zip to write.")
+@click.option("--list", "only_list", is_flag=True, help="Say what would be in it, and write nothing.")
+def bundle(config_file: Path, out: Path | None, only_list: bool) -> None:
+    """Gather what helps somebody to help: no passwords, keys or codes are in it, names of accounts are."""
+    from keyback.agent.checks.bundle import contents, zipped
+    from keyback.agent.checks.report import Report
+    from keyback.agent.clock import SystemClock
+    from keyback.agent.files import write_private
+
+    if not out and not only_list:
+        raise click.UsageError("give --out FILE.zip, or --list")
+    config = _load(config_file)
+    now = SystemClock().now()
+    files = contents(config, Report(config).sections(), now)
+    for name, data in files.items():
+        click.echo(f"{len(data):>10}  keyback/{name}")
+    if out and not only_list:
+        try:
+            write_private(out, zipped(files, now))
+        except OSError as error:
+            raise click.ClickException(f"{out}: {error.strerror}") from None
+        click.echo(f"Written: {out}. Look into it before you send it: it names accounts.")
+
+
 @agent.group()
 def sync() -> None:
     """Synchronisation of people."""

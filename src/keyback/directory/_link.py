@@ -23,7 +23,7 @@ import ldap
 
 from keyback.directory import errors
 
-__all__ = ["DirectoryServer", "hang_up", "sign_in"]
+__all__ = ["DirectoryServer", "hang_up", "shake_hands", "sign_in"]
 
 _PORTS = {"ldaps": 636, "ldap": 389}
 
@@ -72,7 +72,7 @@ def sign_in(server: DirectoryServer, name: str, password: str) -> Any:
     """
     if not name or not password:
         raise ValueError("a bind without a name or a password would be anonymous")
-    _try_the_way(server)
+    shake_hands(server)
     limit = server.network_timeout + server.operation_timeout
     return _within(limit, server, lambda: _open(server, name, password))
 
@@ -130,7 +130,11 @@ def _hang_up_late(done: Future[Any]) -> None:
         hang_up(done.result())
 
 
-def _try_the_way(server: DirectoryServer) -> None:
+def shake_hands(server: DirectoryServer) -> bytes:
+    """Reach the server and agree on TLS with it, no more; its certificate (DER), which was verified.
+
+    Raises Unreachable and TlsFailure, which say what is wrong.
+    """
     host, _ = server.address
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and host name
@@ -142,8 +146,8 @@ def _try_the_way(server: DirectoryServer) -> None:
         with socket.create_connection(server.address, timeout=server.network_timeout) as plain:
             if server.starts_tls:
                 _ask_for_tls(plain, server)
-            with context.wrap_socket(plain, server_hostname=host):
-                pass
+            with context.wrap_socket(plain, server_hostname=host) as secured:
+                return secured.getpeercert(binary_form=True) or b""
     except ssl.SSLCertVerificationError as error:
         raise errors.TlsFailure(server.url, f"certificate refused: {error.verify_message}") from error
     except ssl.SSLError as error:

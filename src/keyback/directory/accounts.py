@@ -34,6 +34,7 @@ __all__ = [
 
 DISABLED = 0x2
 _LOCKED_OUT = 0x10  # authoritative in msDS-User-Account-Control-Computed only
+_PASSWORD_NOT_REQUIRED = 0x20
 NORMAL_ACCOUNT = 0x200
 NEVER_EXPIRES = 0x10000
 SMART_CARD_REQUIRED = 0x40000
@@ -139,6 +140,11 @@ class Account:
     @property
     def disabled(self) -> bool:
         return bool(self.uac & DISABLED)
+
+    @property
+    def password_not_required(self) -> bool:
+        """Whether it may have an empty password (PASSWD_NOTREQD)."""
+        return bool(self.uac & _PASSWORD_NOT_REQUIRED)
 
     @property
     def never_expires(self) -> bool:

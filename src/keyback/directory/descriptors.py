@@ -29,6 +29,7 @@ WRITE_OWNER = 0x80000
 _ALLOW, _DENY, _ALLOW_OBJECT, _DENY_OBJECT = 0, 1, 5, 6  # other types audit, or carry conditions
 _INHERIT_ONLY = 0x08  # meant for the children, says nothing about this object
 _INHERITED = 0x10
+_FLAG_NAMES = {0x1: "OI", 0x2: "CI", 0x4: "NP", _INHERIT_ONLY: "IO", _INHERITED: "ID"}
 _PROTECTED = 0x1000  # of the descriptor's control: nothing is inherited from above
 
 # Generic rights as a directory maps them (MS-ADTS 5.1.3.2). It stores most entries mapped already, but not all.
@@ -39,13 +40,26 @@ _GENERIC_WRITE, _WRITE = 0x40000000, 0x20028
 @dataclass(frozen=True, slots=True)
 class Ace:
     """One entry that counts for the object itself. ``subject`` is a right, attribute, property set or class; None for
-    all. ``inherited``: from above, and not to be removed here."""
+    all. ``flags`` as stored; ``heirs``: the class of objects that inherit it, None for all."""
 
     allows: bool
     mask: int
     subject: UUID | None
     sid: str
-    inherited: bool = False
+    flags: int = 0
+    heirs: UUID | None = None
+
+    @property
+    def inherited(self) -> bool:
+        """Whether it comes from above, and cannot be removed here."""
+        return bool(self.flags & _INHERITED)
+
+    @property
+    def sddl(self) -> str:
+        """As the security descriptor definition language writes it (MS-DTYP 2.5.1.1)."""
+        kind = ("OA" if self.allows else "OD") if self.subject or self.heirs else ("A" if self.allows else "D")
+        flags = "".join(name for bit, name in _FLAG_NAMES.items() if self.flags & bit)
+        return f"({kind};{flags};{self.mask:#x};{self.subject or ''};{self.heirs or ''};{self.sid})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,18 +123,19 @@ def _entries(descriptor: bytes, offset: int) -> Iterator[Ace]:
     for _ in range(count):
         kind, flags, size, mask = struct.unpack_from("<BBHI", descriptor, position)
         body = position + 8
-        subject = None
+        subject = heirs = None
         if kind in (_ALLOW_OBJECT, _DENY_OBJECT):
             (present,) = struct.unpack_from("<I", descriptor, body)
             body += 4
             if present & 1:
                 subject = UUID(bytes_le=descriptor[body : body + 16])
                 body += 16
-            if present & 2:  # the class of children that inherit it
+            if present & 2:
+                heirs = UUID(bytes_le=descriptor[body : body + 16])
                 body += 16
         if kind in (_ALLOW, _DENY, _ALLOW_OBJECT, _DENY_OBJECT) and not flags & _INHERIT_ONLY:
             allows = kind in (_ALLOW, _ALLOW_OBJECT)
-            yield Ace(allows, _mapped(mask), subject, sid_text(descriptor[body:]), bool(flags & _INHERITED))
+            yield Ace(allows, _mapped(mask), subject, sid_text(descriptor[body:]), flags, heirs)
         position += size
 
 

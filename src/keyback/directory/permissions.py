@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+import ldap
+import ldap.dn
+
 from keyback.directory.accounts import Account, read_dacl
 from keyback.directory.connection import Connection
 from keyback.directory.descriptors import (
@@ -24,7 +27,7 @@ from keyback.directory.descriptors import (
 )
 from keyback.directory.protection import protected_group
 
-__all__ = ["Right", "Subject", "Verdict", "excess", "judge", "missing_rights", "subject_of"]
+__all__ = ["Right", "Subject", "Verdict", "excess", "grant_place", "judge", "missing_rights", "subject_of"]
 
 USER_CLASS = UUID("bf967aba-0de6-11d0-a285-00aa003049e2")
 _DOMAIN_CLASS = UUID("19195a5b-6da0-11d0-afd3-00c04fd930c9")
@@ -110,6 +113,24 @@ def missing_rights(connection: Connection, account: Account, wanted: Iterable[Ri
         if dacl is not None and not judge(dacl, own, token, right).granted:
             missing.append(right)
     return tuple(missing)
+
+
+def grant_place(connection: Connection, dn: str, base: str, known: dict[str, Dacl | None]) -> str:
+    """Where a right has to be granted so that it reaches ``dn``, which is below ``base``.
+
+    That is ``base``, or the lowest object on the way down, ``dn`` included, that inherits nothing from above.
+    ``known`` remembers access lists from call to call.
+    """
+    names = ldap.dn.str2dn(dn, ldap.DN_FORMAT_LDAPV3)
+    depth = len(names) - len(ldap.dn.str2dn(base, ldap.DN_FORMAT_LDAPV3))
+    for place in range(depth):
+        above = ldap.dn.dn2str(names[place:])
+        if above not in known:
+            known[above] = read_dacl(connection, above)
+        dacl = known[above]
+        if dacl is not None and dacl.protected:
+            return str(above)
+    return base
 
 
 def excess(connection: Connection, bases: Iterable[str]) -> tuple[str, ...]:

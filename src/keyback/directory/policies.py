@@ -40,6 +40,10 @@ class Policies:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, DirectoryPolicy]] = {}
 
+    def domain(self, connection: Connection) -> DirectoryPolicy:
+        """The domain's own policy, read now. Raises PermissionMissing where it is not readable."""
+        return _domain(connection, connection.root.default_naming_context)
+
     def effective(self, connection: Connection, account: Account) -> DirectoryPolicy:
         """The policy of ``account``. Raises PermissionMissing where a fine-grained one applies but is not readable."""
         dn = account.resultant_pso or connection.root.default_naming_context

@@ -17,7 +17,7 @@ import ldap.dn
 
 from keyback.directory.accounts import Account
 
-__all__ = ["Guard", "Reason", "Refusal", "protected_group"]
+__all__ = ["Guard", "Reason", "Refusal", "is_below", "protected_group"]
 
 _PROTECTED_GROUPS = {
     "S-1-5-32-544": "Administrators",
@@ -120,13 +120,13 @@ class Guard:
             return Refusal(Reason.ADMIN_COUNT, f"adminCount {account.admin_count}")
         if listed := self._listed(account):
             return Refusal(Reason.LISTED, listed)
-        if not any(_is_below(account.dn, base) for base in self.bases):
+        if not any(is_below(account.dn, base) for base in self.bases):
             return Refusal(Reason.OUT_OF_SCOPE, account.dn)
         return None
 
     def _listed(self, account: Account) -> str | None:
         sids = {account.sid, *account.token_group_sids} & self.listed_sids
-        return min(sids, default=None) or next((dn for dn in self.listed_dns if _is_below(account.dn, dn)), None)
+        return min(sids, default=None) or next((dn for dn in self.listed_dns if is_below(account.dn, dn)), None)
 
 
 def _state(account: Account, now: datetime) -> Refusal | None:
@@ -155,7 +155,7 @@ def protected_group(sids: frozenset[str]) -> str | None:
     return None
 
 
-def _is_below(dn: str, base: str) -> bool:
+def is_below(dn: str, base: str) -> bool:
     """Whether ``dn`` is ``base`` or below it, whatever the spelling of either (RFC 4514)."""
     inner, outer = _parts(dn), _parts(base)
     return len(inner) >= len(outer) and inner[len(inner) - len(outer) :] == outer

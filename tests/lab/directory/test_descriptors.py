@@ -110,7 +110,9 @@ def test_the_bytes_of_a_descriptor_are_read() -> None:
     )
     dacl = Dacl.parse(descriptor)
     assert dacl.owner == "S-1-5-32-544"
-    assert dacl.entries == (deny(ME), replace(allow(ME), inherited=True), allow(ME, None))
+    assert dacl.entries == (deny(ME), replace(allow(ME), flags=0x10, heirs=CHANGE), allow(ME, None))
+    assert [entry.inherited for entry in dacl.entries] == [False, True, False]
+    assert dacl.entries[1].sddl == f"(OA;ID;0x100;{RESET};{CHANGE};{ME})"
     assert not dacl.protected
 
 

@@ -1,0 +1,41 @@
+"""What an administrator asks first: which accounts this agent uses, and which hosts and ports it must reach."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from keyback.agent.checks.findings import Finding, Section, Status
+from keyback.agent.checks.proxies import proxy_for
+from keyback.agent.config import AgentConfig
+
+__all__ = ["accounts", "host_port", "hosts", "plan"]
+
+_PORTS = {"https": 443, "http": 80, "ldaps": 636, "ldap": 389}
+
+
+def accounts(config: AgentConfig) -> list[tuple[str, str]]:
+    """Each forest's name, and the account that is used there."""
+    return [(forest.name, forest.bind_dn) for forest in config.forest]
+
+
+def hosts(config: AgentConfig, portal: str | None) -> list[str]:
+    """``host:port`` of everything that this machine connects to, once each; of a proxy in the portal's place."""
+    found = []
+    if portal:
+        proxy = proxy_for(portal)
+        found.append(proxy.address if proxy else host_port(portal))
+    found += [host_port(server) for forest in config.forest for server in forest.servers]
+    return list(dict.fromkeys(found))
+
+
+def host_port(url: str) -> str:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return f"{f'[{host}]' if ':' in host else host}:{parts.port or _PORTS.get(parts.scheme, 443)}"
+
+
+def plan(config: AgentConfig, portal: str | None) -> Section:
+    """The first lines of the report."""
+    used = [Finding("plan.account", Status.NOTE, f"Account in {name}: {account}") for name, account in accounts(config)]
+    allow = [Finding("plan.host", Status.NOTE, f"Allow outbound TCP to {address}") for address in hosts(config, portal)]
+    return Section("What this agent uses", (*used, *allow))
