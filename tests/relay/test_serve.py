@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from keyback.relay.server import listening_socket
 from tests.relay.portal import Portal, Running, make_portal
 
 THREADS = 8
@@ -54,6 +55,12 @@ def test_both_doors_answer_on_one_port_each_with_its_tracking_id(served: Running
     for answer in (people, agents, request(served.port, "/nothing"), request(served.port, "/agents/nothing")):
         assert answer.headers["keyback-tracking-id"]
         assert "server" not in answer.headers
+
+
+def test_answers_are_sent_without_waiting_for_acknowledgements() -> None:
+    # asyncio switches Nagle's algorithm off only for sockets that name their protocol.
+    with listening_socket("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
 
 
 def test_slow_bodies_hold_none_of_the_people_s_threads(served: Running) -> None:

@@ -49,20 +49,24 @@ class Seat:
         self.over = True
         self._rung.set()
 
-    async def wait(self, until: float) -> None:
-        """Until it rings, or the event loop's clock shows ``until``; then it is over."""
+    async def wait(self, until: float) -> bool:
+        """Until it rings (True), or the event loop's clock shows ``until`` (False); then it is over."""
         try:
             async with asyncio.timeout_at(until):
                 await self._rung.wait()
         except TimeoutError:
             self.over = True
+            return False
         self._rung.clear()
+        return True
 
 
 class Room:
-    """Belongs to one event loop; made before it runs, opened within it."""
+    """Belongs to one event loop; made before it runs, opened within it. ``rings`` counts the wake-ups so far: whoever
+    looked for work and then takes a seat has missed none if it is still the same."""
 
     def __init__(self, database: Database) -> None:
+        self.rings = 0
         self._database = database
         self._seats: dict[UUID, set[Seat]] = defaultdict(set)
         self._watched: dict[UUID, Callable[[], None]] = {}
@@ -89,15 +93,19 @@ class Room:
             await asyncio.to_thread(stop)
 
     @contextmanager
-    def seat(self, agent: Agent) -> Iterator[Seat]:
-        """A seat for one poll. Whatever is queued from now on rings it. Raises Refusal (429)."""
+    def seat(self, agent: Agent, rings: int) -> Iterator[Seat]:
+        """A seat for one poll that looked for work when ``rings`` was the count. Whatever was queued since then has
+        rung, or rings, it. Raises Refusal (429)."""
         organization_id = agent.organization_id
         seats = self._seats[organization_id]
         if sum(seat.agent_id == agent.id for seat in seats) >= MAX_SEATS:
             raise Refusal(TOO_MANY_POLLS)
+        seat = Seat(agent.id, over=self._closing)
         if organization_id not in self._watched:
             self._watch(organization_id)
-        seat = Seat(agent.id, over=self._closing)
+            seat.ring()
+        if self._closing or self.rings != rings:
+            seat.ring()
         seats.add(seat)
         try:
             yield seat
@@ -115,6 +123,7 @@ class Room:
         self._watched[organization_id] = wake.watch(wake.work_of(organization_id), ring)
 
     def _ring(self, organization_id: UUID) -> None:
+        self.rings += 1
         for seat in self._seats[organization_id]:
             seat.ring()
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -48,21 +49,25 @@ async def poll(request: Request) -> Response:
     body = await take_body(request, JSON)
     credentials = Credentials.of(request)
     door = door_of(request)
+    rings = door.room.rings
 
-    def enter(now: datetime) -> tuple[Agent, Poll]:
-        return admit(credentials, body, now), bodies.message(Poll, body)
+    def enter(now: datetime) -> tuple[Agent, Poll, list[Work]]:
+        agent = admit(credentials, body, now)
+        message = bodies.message(Poll, body)
+        return agent, message, _look(door, agent, message, now)
 
-    agent, message = await door.run(request, enter)
+    agent, message, work = await door.run(request, enter)
+    if work or not message.wait_s:
+        return answer(WorkList(work=work))
     until = asyncio.get_running_loop().time() + message.wait_s
-    # The seat is taken before the first look, so that nothing queued between the look and the wait is missed.
-    with door.room.seat(agent) as seat:
+    with door.room.seat(agent, rings) as seat:
         async with _departure(request, seat) as gone:
-            work = await door.run(request, lambda now: _claim(door, agent, message, now))
             while not work and not seat.over:
-                await seat.wait(until)
+                rung = await seat.wait(until)
                 if gone.done():
                     break  # nobody would get it
-                work = await door.run(request, lambda now: _claim(door, agent, message, now))
+                claim = rung and not seat.over
+                work = await door.run(request, partial(_look_again, agent, message, claim))
     return answer(WorkList(work=work))
 
 
@@ -82,12 +87,16 @@ async def _departure(request: Request, seat: Seat) -> AsyncIterator[asyncio.Task
         gone.cancel()
 
 
-def _claim(door: Door, agent: Agent, message: Poll, now: datetime) -> list[Work]:
-    """Reads the agent's state anew: a poll is open for longer than a revocation may take."""
-    state = Agent.objects.filter(id=agent.id).values_list("state", flat=True).first()
-    if state != Agent.State.CONFIRMED:
-        raise Refusal(AGENT_REVOKED)
+def _look(door: Door, agent: Agent, message: Poll, now: datetime) -> list[Work]:
     if door.boots.get(agent.id) == message.boot_id and not requests.has_work(agent, message, now):
         return []  # without taking a lock, which on SQLite everybody shares
     door.boots[agent.id] = message.boot_id
     return requests.claim(agent, message, now)
+
+
+def _look_again(agent: Agent, message: Poll, claim: bool, now: datetime) -> list[Work]:
+    """Reads the agent's state anew: a poll is open for longer than a revocation may take."""
+    state = Agent.objects.filter(id=agent.id).values_list("state", flat=True).first()
+    if state != Agent.State.CONFIRMED:
+        raise Refusal(AGENT_REVOKED)
+    return requests.claim(agent, message, now) if claim else []
