@@ -3,7 +3,6 @@
 import pytest
 
 from lab.testing import forest
-
 from tests.portal.recovery.conftest import ada, agent, cleo, clock, directory, make_ada, organization, walker
 from tests.support.whole import mail, whole
 

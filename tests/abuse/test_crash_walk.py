@@ -22,8 +22,8 @@ from tests.support.crash import (
     Story,
     assert_agreement,
     doomed_agent,
-    doomed_portal,
     held_agent,
+    mortal,
     recover_whatever_happens,
 )
 from tests.support.smtp import Sink
@@ -38,6 +38,9 @@ _GRANTED = {"after_grant", "during_modify"}
 def breaking(tmp_path_factory: pytest.TempPathFactory, forest: lab.Forest, mail: Sink) -> Iterator[Whole]:
     """A Keyback of this file's own, since its parts die."""
     built = build(tmp_path_factory.mktemp("breaking"), forest, mail)
+    mortal(built.stack.portal)
+    built.stack.portal.stop()
+    built.stack.portal.start()
     yield built
     built.stack.stop()
 
@@ -61,23 +64,26 @@ class Watched:
 
 @pytest.mark.parametrize("point", crashing_portal.POINTS)
 def test_the_portal_dies(breaking: Whole, person: Person, point: str) -> None:
-    watched = Watched(breaking, person)
-    portal = breaking.stack.portal
-    portal.kill()
-    doomed = doomed_portal(portal, point)
-    doomed.start()
+    _dies(breaking, person, breaking.stack.portal, point)
+
+
+def _dies(whole: Whole, person: Person, part: PortalProcess, point: str) -> None:
+    """Nothing is lost by it: the person's password is set in the end."""
+    watched = Watched(whole, person)
+    armed = part.log.with_suffix(".point")
+    armed.write_text(point)
+    died = False
 
     def repair() -> None:
-        if not doomed.running and not portal.running:
-            portal.start()
+        nonlocal died
+        if not part.running:
+            died = True
+            part.start()
 
-    try:
-        story = recover_whatever_happens(breaking, person, repair=repair)
-        wait_until(lambda: not doomed.running, timeout=10, what=f"the portal's death {point}")
-    finally:
-        doomed.kill()
-        if not portal.running:
-            portal.start()
+    story = recover_whatever_happens(whole, person, repair=repair)
+    wait_until(lambda: not armed.exists(), timeout=10, what=f"the death {point}")
+    repair()
+    assert died
     watched.agrees_with(story)
     assert story.told == "done"
 
@@ -209,13 +215,15 @@ def test_the_controller_wakes_after_the_agent_that_wrote_has_died(
 
 @pytest.fixture(scope="module")
 def apart(tmp_path_factory: pytest.TempPathFactory, forest: lab.Forest, mail: Sink, postgres: str) -> Iterator[Whole]:
-    """People's door, agents' door and worker apart on PostgreSQL; the agents' door has no key that signs requests."""
+    """People's door, agents' door and worker apart on PostgreSQL; the agents' door has none of the others' keys."""
     stack = ApartStack(
         tmp_path_factory.mktemp("apart"), database=postgres, mail=(mail.host, mail.port), forests=[forest]
     )
     try:
         stack.create()
-        _without_signing_key(stack)
+        _without_the_people_s_keys(stack)
+        for part in (stack.portal, stack.door):
+            mortal(part)
         stack.start()
         agent = stack.onboard("agent-one")
         whole = Whole(stack, forest, mail, agent)
@@ -226,11 +234,11 @@ def apart(tmp_path_factory: pytest.TempPathFactory, forest: lab.Forest, mail: Si
         stack.stop()
 
 
-def _without_signing_key(stack: ApartStack) -> None:
+def _without_the_people_s_keys(stack: ApartStack) -> None:
     keys = stack.portal_directory / "keys"
     of_the_door = stack.portal_directory / "keys-of-the-door"
     shutil.copytree(keys, of_the_door)
-    for name in ("requests.key", "audit.key"):
+    for name in ("requests.key", "people.key", "audit.key"):
         (of_the_door / name).unlink()
     config = stack.door.config
     config.write_text(config.read_text("utf-8").replace(f'"{keys}"', f'"{of_the_door}"'), "utf-8")
@@ -239,31 +247,9 @@ def _without_signing_key(stack: ApartStack) -> None:
 @pytest.mark.parametrize("point", crashing_portal.AGENTS_DOOR)
 def test_the_agents_door_dies_apart_from_the_portal(apart: Whole, point: str) -> None:
     assert isinstance(apart.stack, ApartStack)
-    _dies_apart(apart, apart.stack.door, point)
+    _dies(apart, apart.take(), apart.stack.door, point)
 
 
 @pytest.mark.parametrize("point", ["before_boxes_committed", "after_boxes_taken"])
 def test_the_people_s_door_dies_apart_from_the_agents_door(apart: Whole, point: str) -> None:
-    _dies_apart(apart, apart.stack.portal, point)
-
-
-def _dies_apart(apart: Whole, part: PortalProcess, point: str) -> None:
-    person = apart.take()
-    watched = Watched(apart, person)
-    part.kill()
-    doomed = doomed_portal(part, point)
-    doomed.start()
-
-    def repair() -> None:
-        if not doomed.running and not part.running:
-            part.start()
-
-    try:
-        story = recover_whatever_happens(apart, person, repair=repair)
-        wait_until(lambda: not doomed.running, timeout=10, what=f"the death {point}")
-    finally:
-        doomed.kill()
-        if not part.running:
-            part.start()
-    watched.agrees_with(story)
-    assert story.told == "done"
+    _dies(apart, apart.take(), apart.stack.portal, point)

@@ -17,18 +17,17 @@ from lab.stack import AgentProcess, PortalProcess
 from tests.support.person import Page
 from tests.support.whole import Whole, fresh_password
 
-__all__ = ["Story", "assert_agreement", "doomed_agent", "doomed_portal", "held_agent", "recover_whatever_happens"]
+__all__ = ["Story", "assert_agreement", "doomed_agent", "held_agent", "mortal", "recover_whatever_happens"]
 
 _HERE = Path(__file__).parent
 _TOLD = {"Your password is changed": "done", "We don't know whether your password was changed": "unsure"}
 
 
-def doomed_portal(portal: PortalProcess, point: str) -> PortalProcess:
-    """The same part of the portal, which will kill itself at this point."""
-    doomed = PortalProcess(portal.url, portal.config, portal.log.parent)
-    doomed.arguments = [sys.executable, "-m", "tests.support.crashing_portal", point, *portal.arguments[1:]]
-    doomed._alive = portal._alive
-    return doomed
+def mortal(portal: PortalProcess) -> Path:
+    """From its next start on this part of the portal kills itself once, at the point that is written into this file."""
+    armed = portal.log.with_suffix(".point")
+    portal.arguments = [sys.executable, "-m", "tests.support.crashing_portal", str(armed), *portal.arguments[1:]]
+    return armed
 
 
 def doomed_agent(agent: AgentProcess, point: str) -> AgentProcess:

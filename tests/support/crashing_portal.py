@@ -1,8 +1,9 @@
-"""The portal, killed at one point of a reset's road: ``crashing_portal.py POINT serve --config FILE``.
+"""The portal, killed at one point of a reset's road: ``crashing_portal.py FILE serve --config …``.
 
-As with the agent (`crashing_agent`), the points are a table here and no switch in the product: one of the product's
-functions is wrapped so that the process kills itself, with SIGKILL, before it, after it, or before its transaction
-is committed. Inspections take the same road as resets; they go on unless the point says otherwise.
+As with the agent (`crashing_agent`), the points are a table here and no switch in the product: the product's functions
+are wrapped so that the process kills itself, with SIGKILL, before or after one of them, or before its transaction is
+committed. The point is the one that stands in FILE, which is removed then, so that a process started anew lives on.
+Inspections take the same road as resets; they go on unless the point says otherwise.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import django
@@ -21,8 +23,24 @@ __all__ = ["POINTS"]
 Matches = Callable[[tuple[Any, ...], Any], bool]
 
 
-def die() -> None:
+_armed = Path(sys.argv[1]) if len(sys.argv) > 1 else Path()
+
+
+def die_at(point: str) -> None:
+    try:
+        if _armed.read_text() != point:
+            return
+        _armed.unlink()
+    except FileNotFoundError:
+        return  # another thread is at it
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def is_armed(point: str) -> bool:
+    try:
+        return _armed.read_text() == point
+    except FileNotFoundError:
+        return False
 
 
 def always(given: tuple[Any, ...], result: Any) -> bool:
@@ -49,15 +67,18 @@ def of_an_inspection(given: tuple[Any, ...], result: Any) -> bool:
     return bool(given[0].operation == "inspect")
 
 
-def before(place: str, matches: Matches = always) -> Callable[[], None]:
-    return lambda: _wrap(place, matches, None)
+Install = Callable[[str], None]
 
 
-def after(place: str, matches: Matches = always) -> Callable[[], None]:
-    return lambda: _wrap(place, None, matches)
+def before(place: str, matches: Matches = always) -> Install:
+    return lambda point: _wrap(point, place, matches, None)
 
 
-def _wrap(place: str, first: Matches | None, then: Matches | None) -> None:
+def after(place: str, matches: Matches = always) -> Install:
+    return lambda point: _wrap(point, place, None, matches)
+
+
+def _wrap(point: str, place: str, first: Matches | None, then: Matches | None) -> None:
     path, _, name = place.partition(":")
     owner: Any = importlib.import_module(f"keyback.portal.{path}")
     *inside, name = name.split(".")
@@ -66,11 +87,11 @@ def _wrap(place: str, first: Matches | None, then: Matches | None) -> None:
     function = getattr(owner, name)
 
     def killed(*given: Any, **named: Any) -> Any:
-        if first is not None and first(given, None):
-            die()
+        if first is not None and is_armed(point) and first(given, None):
+            die_at(point)
         result = function(*given, **named)
-        if then is not None and then(given, result):
-            die()
+        if then is not None and is_armed(point) and then(given, result):
+            die_at(point)
         return result
 
     setattr(owner, name, killed)
@@ -80,7 +101,7 @@ def _granted(given: tuple[Any, ...], result: Any) -> bool:
     return bool(given[0].state == "writing")
 
 
-PEOPLES_DOOR: dict[str, Callable[[], None]] = {
+PEOPLES_DOOR: dict[str, Install] = {
     "before_recovery_stored": before("recovery.views.identify:start"),
     "after_recovery_stored": after("recovery.views.identify:start"),
     "before_code_stored": before("methods.email.codes:send"),
@@ -91,11 +112,11 @@ PEOPLES_DOOR: dict[str, Callable[[], None]] = {
     "before_boxes_committed": after("recovery.choose:submit"),
     "after_boxes_taken": after("recovery.choose:submit_sealed"),
 }
-WORKER: dict[str, Callable[[], None]] = {
+WORKER: dict[str, Install] = {
     "after_mail_claimed": after("messages.worker:_claim", something),
     "after_mail_handed_over": after("messages.smtp:MailServer.send"),
 }
-AGENTS_DOOR: dict[str, Callable[[], None]] = {
+AGENTS_DOOR: dict[str, Install] = {
     "before_inspection_committed": after("writeback.requests:_end", of_an_inspection),
     "after_claim": after("writeback.requests:claim", of_a_reset),
     "before_grant": before("writeback.requests:grant_writing", of_a_reset),
@@ -109,7 +130,7 @@ POINTS = {**PEOPLES_DOOR, **WORKER, **AGENTS_DOOR}
 
 
 def main() -> None:
-    point, *arguments = sys.argv[1:]
+    arguments = sys.argv[2:]
     setup = django.setup
     wrapped = False
 
@@ -118,7 +139,8 @@ def main() -> None:
         setup(*given, **named)
         if not wrapped:
             wrapped = True
-            POINTS[point]()
+            for point, install in POINTS.items():
+                install(point)
 
     django.setup = setup_and_wrap
     from keyback.cli.main import main as keyback
