@@ -12,6 +12,7 @@ import logging.handlers
 import sqlite3
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -118,7 +119,8 @@ class EventLog:
             fields,
         )
         row = event.to_dict()
-        with self._lock:
+        # A log that cannot be written must not end what it tells of; the lines file and the machine's log have it.
+        with self._lock, suppress(sqlite3.Error):
             self._database.execute(
                 "INSERT INTO event (time, id, name, source, level, tracking_id, message, fields)"
                 " VALUES (:time, :id, :name, :source, :level, :tracking_id, :message, :fields)",

@@ -18,7 +18,7 @@ from uuid import UUID
 
 from keyback.agent.config import Limits
 from keyback.errors import ConfigurationError
-from keyback.protocol.messages import Before, Operation, Outcome
+from keyback.protocol.messages import Before, Operation, Outcome, Work
 
 __all__ = ["Entry", "Journal", "SyncRun"]
 
@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS request (
     id TEXT PRIMARY KEY, tracking_id TEXT NOT NULL, operation TEXT NOT NULL, initiator TEXT NOT NULL,
     fence INTEGER NOT NULL, before TEXT, outcome TEXT, reported INTEGER NOT NULL DEFAULT 0, at TEXT NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS under_way (id TEXT PRIMARY KEY, work TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS unreported ON request (at) WHERE outcome IS NOT NULL AND NOT reported;
 CREATE TABLE IF NOT EXISTS carried_out (operation TEXT NOT NULL, at TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS carried_out_when ON carried_out (operation, at);
@@ -85,6 +86,7 @@ class Journal:
             # Not WAL: Debian's SQLite has a bug there that can corrupt a database after a reset of the log.
             self._database.execute("PRAGMA journal_mode = PERSIST")
             self._database.execute("PRAGMA synchronous = FULL")
+            self._database.execute("PRAGMA secure_delete = ON")  # boxes are sealed, and still nothing to leave about
             self._database.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:
             raise ConfigurationError(f"{path}: the journal cannot be used: {error}") from None
@@ -116,8 +118,10 @@ class Journal:
         before: Before | None,
         limits: Limits,
         now: datetime,
+        work: Work | None = None,
     ) -> bool:
-        """Journals that this request is about to be carried out, and counts it.
+        """Journals that this request is about to be carried out, and counts it. ``work``, with its sealed box, is kept
+        until it has ended, so that what became of it can be found out without the portal.
 
         False when the cap is reached: the operation has stopped, and nothing else was journaled.
         """
@@ -139,6 +143,10 @@ class Journal:
                     now.isoformat(),
                 ),
             )
+            if work is not None:
+                database.execute(
+                    "INSERT OR REPLACE INTO under_way VALUES (?, ?)", (str(request_id), work.model_dump_json())
+                )
             return True
 
     def end(self, outcome: Outcome, *, tracking_id: UUID, operation: Operation, initiator: str, now: datetime) -> None:
@@ -158,6 +166,22 @@ class Journal:
                     now.isoformat(),
                 ),
             )
+            database.execute("DELETE FROM under_way WHERE id = ?", (str(outcome.request_id),))
+
+    def unended(self, since: datetime, until: datetime) -> list[Work]:
+        """What was begun in this time and has no end, to be resolved; oldest first."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT work, before FROM under_way JOIN request USING (id)"
+                " WHERE outcome IS NULL AND before IS NOT NULL AND at BETWEEN ? AND ? ORDER BY at",
+                (since.isoformat(), until.isoformat()),
+            ).fetchall()
+        return [
+            Work.model_validate_json(work).model_copy(
+                update={"kind": "resolve", "before": Before.model_validate_json(before)}
+            )
+            for work, before in rows
+        ]
 
     def reported(self, request_id: UUID) -> None:
         """The portal has this outcome. Written with the next commit: losing it costs one repeated report."""
@@ -248,6 +272,7 @@ class Journal:
         old = (now - KEPT).isoformat()
         with self._written() as database:
             database.execute("DELETE FROM request WHERE at < ? AND (reported OR outcome IS NULL)", (old,))
+            database.execute("DELETE FROM under_way WHERE id NOT IN (SELECT id FROM request)")
             database.execute("DELETE FROM sync_run WHERE started_at < ?", (old,))
             database.execute("DELETE FROM carried_out WHERE at < ?", ((now - timedelta(days=1)).isoformat(),))
 

@@ -22,8 +22,11 @@ from keyback.agent.identity import Identity
 from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
 from keyback.agent.link import Cause, InvalidAnswer, Link, LinkError, NotConfirmed, Revoked, Unreachable
+from keyback.agent.screen import Screen
 from keyback.agent.sync import Synchronisation
 from keyback.agent.writeback import Writeback, where
+from keyback.errors import ConfigurationError
+from keyback.protocol.errors import ProtocolError
 from keyback.protocol.limits import HEARTBEAT_INTERVAL, POLL_MAX
 from keyback.protocol.messages import Heartbeat, Work
 
@@ -31,6 +34,7 @@ __all__ = ["Service"]
 
 LONGEST_PAUSE = 30.0
 UPKEEP = 3_600.0
+LISTS_INTERVAL = 300.0
 CATCH_UP = 2.0
 
 
@@ -44,6 +48,7 @@ class Service:
         identity: Identity,
         keys: KeyStore,
         forests: dict[str, Forest],
+        screen: Screen,
         journal: Journal,
         events: Events,
         link: Link,
@@ -53,6 +58,7 @@ class Service:
         self._identity = identity
         self._keys = keys
         self._forests = forests
+        self._screen = screen
         self._journal = journal
         self._events = events
         self._link = link
@@ -69,6 +75,7 @@ class Service:
             keys=keys,
             forests=forests,
             limits=config.limits,
+            screen=screen,
             journal=journal,
             events=events,
             portal=link,
@@ -88,6 +95,8 @@ class Service:
             ("reports", self._report_loop),
             ("heartbeat", self._heartbeat_loop),
             ("upkeep", self._upkeep_loop),
+            ("banned words", self._lists_loop),
+            ("second looks", self._look_again_loop),
             *((f"sync {name}", partial(self._sync_loop, forest)) for name, forest in self._forests.items()),
             # A poll that waits cannot be called back: it is left behind, and its claims, if any, go back to the queue.
             ("poll", self._poll_loop),
@@ -220,6 +229,25 @@ class Service:
             except OSError as error:
                 self._events.write(Kind.CRYPTO_ERROR, f"the next key could not be stored: {error.strerror}")
             self._pause(min(LONGEST_PAUSE, self._config.key_life_s / 4))
+
+    def _look_again_loop(self) -> None:
+        while not self._stop.is_set():
+            self.writeback.look_again(self._clock.now())
+            self._pause(LONGEST_PAUSE)
+
+    def _lists_loop(self) -> None:
+        """The organization's list of banned words; without an answer, or with a bad one, the last good one stays."""
+        while not self._stop.is_set():
+            pause = LISTS_INTERVAL
+            try:
+                newer = self._link.newer_banned_terms(self._screen.version)
+                if newer is not None:
+                    self._screen.take(newer)
+            except LinkError:
+                pause = LONGEST_PAUSE  # the poll loop tells of the portal
+            except (ProtocolError, ConfigurationError, OSError) as error:
+                self._events.write(Kind.BANNED_LIST_DAMAGED, f"{Kind.BANNED_LIST_DAMAGED.value.meaning} {error}")
+            self._pause(pause)
 
     def _pause(self, seconds: float) -> None:
         self._stop.wait(seconds)

@@ -20,6 +20,7 @@ from keyback.agent.keys import KeyStore
 from keyback.agent.link import LinkError, Unreachable
 from keyback.agent.link import Refused as PortalRefused
 from keyback.agent.refusals import Refused, from_guard
+from keyback.agent.screen import Screen
 from keyback.directory import (
     Account,
     Connection,
@@ -30,6 +31,7 @@ from keyback.directory import (
     reset_password,
 )
 from keyback.directory import errors as directory
+from keyback.errors import KeybackError
 from keyback.passwords import Code, DirectoryPolicy, check
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.errors import Malformed, Mismatched, Unopenable
@@ -46,7 +48,7 @@ from keyback.protocol.messages import (
     WriteIntent,
     parse,
 )
-from keyback.protocol.outcomes import OutcomeCode
+from keyback.protocol.outcomes import OutcomeCode, sspr_code
 from keyback.protocol.sealing import Sealed, box_info, open_box
 from keyback.protocol.signing import verify_envelope
 
@@ -70,6 +72,7 @@ class Task:
     """
 
     envelope: Envelope
+    work: Work
     fence: int
     box: bytes | None
     gone_at: float
@@ -124,6 +127,7 @@ class Steps:
         identity: Identity,
         keys: KeyStore,
         limits: Limits,
+        screen: Screen,
         journal: Journal,
         events: Events,
         portal: Portal,
@@ -132,6 +136,7 @@ class Steps:
         self._identity = identity
         self._keys = keys
         self._limits = limits
+        self._screen = screen
         self._journal = journal
         self._events = events
         self._portal = portal
@@ -185,9 +190,25 @@ class Steps:
         # An administrator's temporary password goes without the control that makes the age count.
         if ends and ends > seen.now and not task.envelope.flags.must_change:
             findings.append(Finding(code=Code.TOO_YOUNG, params={"possible_from": ends.isoformat()}))
+        banned = self._screened(task, seen, password)
         if findings:
             rules = ", ".join(finding.code for finding in findings)
-            raise Refused(OutcomeCode.POLICY, [Kind.POLICY], f"the new password breaks: {rules}", findings)
+            raise Refused(OutcomeCode.POLICY, [Kind.POLICY], f"the new password breaks: {rules}", findings + banned)
+        if banned:
+            rules = ", ".join(finding.code for finding in banned)
+            detail = f"{sspr_code(OutcomeCode.BANNED)}: the new password breaks: {rules}"
+            raise Refused(OutcomeCode.BANNED, [Kind.BANNED_PASSWORD], detail, banned)
+
+    def _screened(self, task: Task, seen: Seen, password: str) -> list[Finding]:
+        """What of the organization's own rules is broken and counts. Only codes leave this function, in an audit too."""
+        try:
+            codes = self._screen.judge(password, seen.account.names)
+        except KeybackError as error:
+            raise Refused(OutcomeCode.CONFIGURATION, [Kind.BREACHED_UNAVAILABLE], str(error)) from None
+        if codes and self._screen.mode == "audit":
+            self.tell(Kind.BANNED_PASSWORD_AUDITED, task, f"accepted, as it is only audited: {', '.join(codes)}")
+            return []
+        return [Finding(code=code) for code in codes]
 
     def journal_before(self, task: Task) -> None:
         """From here on this request is known on disk. Raises Refused when its operation's cap is reached."""
@@ -201,6 +222,7 @@ class Steps:
             before=task.before,
             limits=self._limits,
             now=self._clock.now(),
+            work=task.work if task.before else None,
         )
         if not journaled:
             raise capped(envelope.operation)

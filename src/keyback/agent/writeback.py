@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from keyback.agent.catalogue import Kind
@@ -28,6 +29,7 @@ from keyback.agent.keys import KeyStore
 from keyback.agent.link import LinkError
 from keyback.agent.refusals import Refused, from_directory
 from keyback.agent.resolve import Found, Question, find_out
+from keyback.agent.screen import Screen
 from keyback.agent.steps import Portal, Steps, Task, Withdrawn, capped, operation_events
 from keyback.directory import (
     Right,
@@ -62,6 +64,12 @@ WITHDRAWN_PAUSE = 0.5
 """Seconds: the portal may offer it again at once, and would go round in circles."""
 
 
+LOOK_AGAIN_AFTER = timedelta(minutes=6)
+"""The portal asks for five minutes."""
+
+LOOK_AGAIN_UNTIL = timedelta(days=2)
+
+
 @dataclass(slots=True)
 class Counts:
     """Since the start of this process."""
@@ -81,6 +89,7 @@ class Writeback:
         keys: KeyStore,
         forests: Mapping[str, Forest],
         limits: Limits,
+        screen: Screen,
         journal: Journal,
         events: Events,
         portal: Portal,
@@ -90,6 +99,7 @@ class Writeback:
             identity=identity,
             keys=keys,
             limits=limits,
+            screen=screen,
             journal=journal,
             events=events,
             portal=portal,
@@ -114,8 +124,11 @@ class Writeback:
         }
         self.counts = Counts()
 
-    def carry_out(self, work: Work) -> None:
-        """One piece of work, to its reported end. Never raises for what the portal or the directory did."""
+    def carry_out(self, work: Work, *, unasked: bool = False) -> None:
+        """One piece of work, to its reported end. Never raises for what the portal or the directory did.
+
+        ``unasked``: to resolve, and not given by the portal just now, which is told certainties only.
+        """
         received = self._clock.elapsed()
         try:
             envelope = self._steps.verify(work)
@@ -126,14 +139,14 @@ class Writeback:
             return  # the same request again, while this process is at it
         try:
             box = None if work.box is None else b64decode(work.box)
-            task = Task(envelope, work.fence, box, received + work.remaining_ms / 1000, work.before)
+            task = Task(envelope, work, work.fence, box, received + work.remaining_ms / 1000, work.before)
             entry = self._journal.entry(envelope.request_id)
             if entry and entry.outcome:
                 if entry.reported:
                     self._replayed(envelope, "a request that has ended, as the portal knows, was sent again")
                 self._say_again(task, entry.outcome)
             elif work.kind == "resolve":
-                self._resolve(task)
+                self._resolve(task, unasked=unasked)
             elif entry is None or work.fence > entry.fence:
                 self._execute(task, entry)
             else:
@@ -283,7 +296,7 @@ class Writeback:
             raise Refused(OutcomeCode.LOCKED_OUT, [Kind.LOCKED_OUT], "the account is still locked out")
         return self._outcome(task, OutcomeCode.DONE)
 
-    def _resolve(self, task: Task) -> None:
+    def _resolve(self, task: Task, *, unasked: bool) -> None:
         """Finds out what became of a write, of this agent before it died or of another one."""
         _, success, failure = operation_events(task.envelope.operation, task.envelope.initiator)
         forest = self._forests.get(self._identity.forests[task.envelope.forest_id])
@@ -299,7 +312,8 @@ class Writeback:
             password = None
         outcome = self._found(task, find_out(forest, Question(task.envelope, before, password)))
         if outcome.code is OutcomeCode.UNKNOWN:
-            self._unsure(task, outcome)
+            if not unasked:
+                self._unsure(task, outcome)
             return
         self._steps.tell(Kind.RESOLVED, task, f"{outcome.code}: {outcome.detail}")
         kind = success if outcome.code is OutcomeCode.DONE else failure
@@ -323,6 +337,12 @@ class Writeback:
                 return False
             self._journal.reported(entry.outcome.request_id)
         return True
+
+    def look_again(self, now: datetime) -> None:
+        """Goes on asking what became of writes after the portal has given up: a controller may be away for hours, and
+        a certainty corrects the story however late it comes."""
+        for work in self._journal.unended(now - LOOK_AGAIN_UNTIL, now - LOOK_AGAIN_AFTER):
+            self.carry_out(work, unasked=True)
 
     # --- small parts
 

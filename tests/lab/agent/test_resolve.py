@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -155,6 +156,27 @@ def test_an_outcome_that_could_not_be_told_is_told_after_a_restart(
     assert desk.agent.catch_up()
     assert len(desk.outcomes) == 1
     assert desk.story(order) == ["31001", "31002", "32001"][:2]
+
+
+def test_the_agent_goes_on_asking_after_the_portal_has_given_up(
+    forest: Forest, desk: Desk, person: Person, guid_of: GuidOf
+) -> None:
+    order = desk.order(guid_of(person.account), Operation.RESET, NEW)
+    before_of(desk, order)  # begun, and then the agent dies
+    api.set_password(forest, person.account, NEW)
+    desk.close()
+    desk.start(servers=["ldaps://127.0.0.1:9"])  # type: ignore[arg-type]  # a list, as TOML gives it
+    later = desk.clock.now() + timedelta(minutes=7)
+    desk.agent.look_again(later)
+    assert desk.outcomes == []
+
+    desk.close()
+    desk.start()
+    desk.agent.look_again(desk.clock.now())
+    assert desk.outcomes == []  # the portal itself asks as yet
+    desk.agent.look_again(later)
+    desk.agent.look_again(later)
+    assert [outcome.code for outcome in desk.outcomes] == [OutcomeCode.DONE]
 
 
 def _unplugged(desk: Desk) -> Callable[[object], object]:

@@ -14,7 +14,7 @@ import pytest
 from keyback.agent.config import Limits
 from keyback.agent.journal import Journal, SyncRun
 from keyback.errors import ConfigurationError
-from keyback.protocol.messages import Before, Operation, Outcome
+from keyback.protocol.messages import Before, Operation, Outcome, Work
 from keyback.protocol.outcomes import OutcomeCode
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -151,6 +151,34 @@ def test_a_cap_is_exact_when_many_ask_at_once(journal: Journal) -> None:
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: begin(journal, uuid4(), limits=limits), range(40)))
     assert answers.count(True) == 5
+
+
+def test_what_has_not_ended_is_kept_to_be_resolved_and_its_box_goes_with_the_end(
+    journal: Journal, tmp_path: Path
+) -> None:
+    number = uuid4()
+    work = Work(
+        kind="execute", request_id=number, fence=1, envelope="AAAA", signature="BBBB", box="Qk9Y", remaining_ms=1
+    )
+    journal.begin(
+        number,
+        tracking_id=TRACKING,
+        operation=Operation.RESET,
+        initiator="self",
+        fence=1,
+        before=BEFORE,
+        limits=Limits(),
+        now=NOON,
+        work=work,
+    )
+    hour = timedelta(hours=1)
+    assert reopened(tmp_path).unended(NOON - hour, NOON) == [
+        work.model_copy(update={"kind": "resolve", "before": BEFORE})
+    ]
+    assert journal.unended(NOON - hour, NOON - timedelta(minutes=1)) == []
+    end(journal, number)
+    assert journal.unended(NOON - hour, NOON) == []
+    assert b"Qk9Y" not in (tmp_path / "journal.sqlite").read_bytes()
 
 
 def test_push_numbers_only_grow_even_when_the_clock_goes_back(journal: Journal, tmp_path: Path) -> None:
