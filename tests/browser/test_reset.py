@@ -1,5 +1,6 @@
 """The whole road: from the first page to the last, and what everybody else saw of it."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -101,4 +102,15 @@ def test_a_step_taken_in_one_tab_cannot_be_taken_again_in_another(whole: Whole, 
     walk.at(DONE)
     other.choose_password(fresh_password())
     expect(other.page.locator("#error-summary")).to_contain_text("This step is over")
+    assert len([write for write in whole.resets_of(person) if write.by_service]) == 1
+
+
+def test_going_back_after_the_end_finds_nothing_to_do_again(whole: Whole, visit: Callable[..., Walk]) -> None:
+    person = whole.take()
+    walk = visit()
+    walk.to_done(person, fresh_password())
+    for _ in range(3):
+        walk.page.go_back()
+        # No page is kept: each is asked for anew, and leads to where the recovery is.
+        expect(walk.page.get_by_role("heading", level=1)).to_have_text(re.compile(f"{DONE}|Who are you"))
     assert len([write for write in whole.resets_of(person) if write.by_service]) == 1
