@@ -22,7 +22,7 @@ from keyback.directory import (
 )
 from keyback.directory.errors import DirectoryError
 
-__all__ = ["Candidate", "as_csv", "candidates", "tally"]
+__all__ = ["Candidate", "as_csv", "candidates", "hides_its_kind", "tally"]
 
 _NEEDED = (Right.RESET_PASSWORD, Right.WRITE_LOCKOUT_TIME)
 
@@ -67,8 +67,13 @@ def _candidate(forest: Forest, judge: Judge, connection: Connection, person: Dir
 
 def _against(forest: Forest, judge: Judge, connection: Connection, account: Account) -> Iterator[str]:
     now = connection.server_time()
+    if hides_its_kind(account):
+        yield "cannot be read: userAccountControl"
+        return
     if refusal := forest.guard(connection).refusal(account, now):
         yield refusal.reason.replace("_", " ")
+        if refusal.protected:
+            return
     if connection.root.hints_control is None:
         yield "no policy hints control"
     for right in judge.missing(account):
@@ -77,6 +82,11 @@ def _against(forest: Forest, judge: Judge, connection: Connection, account: Acco
     ends = minimum_age_ends(account, forest.policies.effective(connection, account))
     if ends and ends > now:
         yield "password changed too recently"
+
+
+def hides_its_kind(account: Account) -> bool:
+    """Whether userAccountControl cannot be read; no account has none. Often inheritance is off on such an account."""
+    return not account.uac
 
 
 def _remarks(account: Account) -> Iterator[str]:

@@ -10,7 +10,8 @@ from datetime import timedelta
 from keyback.agent.checks.findings import Finding, Section, Status
 from keyback.agent.checks.path import check_path
 from keyback.agent.checks.plan import plan
-from keyback.agent.checks.readiness import Candidate, candidates
+from keyback.agent.checks.readiness import Candidate, candidates, hides_its_kind
+from keyback.agent.checks.repairs import inherit_again
 from keyback.agent.checks.rights import Judge
 from keyback.agent.checks.servers import check_server
 from keyback.agent.clock import SystemClock
@@ -19,7 +20,7 @@ from keyback.agent.forests import Forest
 from keyback.agent.identity import Identity, load_identity
 from keyback.agent.keys import KeyStore
 from keyback.agent.link import Link, http_client
-from keyback.directory import find_account, read_account
+from keyback.directory import Account, Reason, Refusal, find_account, read_account
 from keyback.directory.errors import DirectoryError, NotFound
 from keyback.errors import ConfigurationError
 
@@ -93,10 +94,24 @@ class Report:
                 yield Section(f"Rights on {person} in {forest.name}", (failed,))
                 return
             refusal = forest.guard(connection).refusal(account, connection.server_time())
-            yield judge.person(account)
+            hidden = hides_its_kind(account)
+            yield judge.person(account, protected=refusal is not None and refusal.protected and not hidden)
             if refusal:
-                text = f"Refused whatever the rights: {refusal.reason.replace('_', ' ')} {refusal.detail}".rstrip()
-                yield Section(f"{person} itself", (Finding("person.refused", Status.FAILED, text),))
+                yield Section(f"{person} itself", (_refused(account, refusal),))
+
+
+def _refused(account: Account, refusal: Refusal) -> Finding:
+    if hides_its_kind(account):
+        text = "Refused: its userAccountControl cannot be read, so that nobody knows what it is"
+        return Finding("person.refused", Status.FAILED, text, inherit_again(account.dn))
+    text = f"Refused whatever the rights: {refusal.reason.replace('_', ' ')} {refusal.detail}".rstrip()
+    repair: tuple[str, ...] = ()
+    if refusal.reason is Reason.ADMIN_COUNT:
+        repair = (
+            "If this is no administrator any more, clear adminCount and let it inherit again:",
+            *inherit_again(account.dn),
+        )
+    return Finding("person.refused", Status.FAILED, text, repair)
 
 
 def _identity(config: AgentConfig) -> tuple[Identity | None, str]:

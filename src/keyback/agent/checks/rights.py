@@ -6,7 +6,7 @@ Reads nothing but access lists. What is missing comes with the lines that grant 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from keyback.agent.checks import repairs
 from keyback.agent.checks.findings import Finding, Section, Status
@@ -53,12 +53,19 @@ class Judge:
         self.trustee = repairs.Trustee(name, connection.root.own_sid)
 
     def missing(self, account: Account) -> tuple[Right, ...]:
-        """The rights that lack on ``account``, remembered for `everybody`. None where its list cannot be read."""
+        """The rights that lack on ``account``, remembered for `everybody`. None where its list cannot be read.
+
+        Not to be asked about protected accounts, which are to lack them. *User cannot change password* is meant too.
+        """
         self._judged += 1
         if account.dacl is None:
             self._unreadable += 1
             return ()
-        lacking = [one for one in self._verdicts(account.dacl, account.sid) if not one.granted]
+        lacking = [
+            one
+            for one in self._verdicts(account.dacl, account.sid)
+            if not one.granted and not (one.right is Right.CHANGE_PASSWORD and account.cannot_change)
+        ]
         for verdict in lacking:
             cause, repair = self._cause(account, verdict)
             lack = self._lacks.setdefault((verdict.right, cause), _Lack(repair=repair))
@@ -67,12 +74,14 @@ class Judge:
                 lack.examples.append(account.dn)
         return tuple(verdict.right for verdict in lacking)
 
-    def person(self, account: Account) -> Section:
-        """Every right on one person, and which entry decides."""
+    def person(self, account: Account, *, protected: bool) -> Section:
+        """Every right on one person, and which entry decides. ``protected``: they are to lack them, so no advice."""
         title = f"Rights of {self.trustee.name} on {account.dn}"
         if account.dacl is None:
             return Section(title, (_unreadable(account.dn), *self._on_domain()))
         found = [self._on_person(account, verdict) for verdict in self._verdicts(account.dacl, account.sid)]
+        if protected:
+            found = [replace(one, status=Status.NOTE, repair=()) for one in found]
         return Section(title, (*found, *self._on_domain()))
 
     def everybody(self) -> Section:

@@ -101,6 +101,8 @@ def _scope(connection: Connection, forest: ForestConfig) -> Iterator[Finding]:
         except NotFound:
             repair = ("Correct base_dns, or let the account read there.",)
             yield Finding("directory.scope", Status.FAILED, f"People: {base} is not there, or hidden", repair)
+        except DirectoryError as error:
+            yield Finding("directory.scope", Status.FAILED, f"People: {base}: {error.message}")
         else:
             yield Finding("directory.scope", Status.OK, f"People: {base}")
 
