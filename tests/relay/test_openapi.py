@@ -15,7 +15,7 @@ from tests.relay.door import OpenDoor
 
 ARRIVE = ("onboard", "token")
 READ = ("health", "openapi")
-OPERATIONS = (*ARRIVE, "poll", "writing", "outcome", "people", "keys", "heartbeat", *READ)
+OPERATIONS = (*ARRIVE, "poll", "writing", "outcome", "people", "keys", "heartbeat", "banned", *READ)
 
 
 class _Signed:

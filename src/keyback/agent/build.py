@@ -21,6 +21,7 @@ from keyback.agent.identity import Identity, load_identity
 from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyDamaged, KeyStore
 from keyback.agent.link import Link, http_client
+from keyback.agent.screen import Screen
 from keyback.agent.service import Service
 from keyback.agent.sync import Synchronisation
 from keyback.errors import ConfigurationError
@@ -36,6 +37,7 @@ class Parts:
     identity: Identity
     keys: KeyStore
     forests: dict[str, Forest]
+    screen: Screen
     journal: Journal
     events: EventLog
     link: Link
@@ -47,6 +49,7 @@ class Parts:
             identity=self.identity,
             keys=self.keys,
             forests=self.forests,
+            screen=self.screen,
             journal=self.journal,
             events=self.events,
             link=self.link,
@@ -94,7 +97,8 @@ def _parts(config: AgentConfig, events: EventLog) -> Parts:
     }
     clock = SystemClock()
     link = Link(http_client(config.ca_file), identity, config.portal or identity.portal, keys.sign, clock)
-    return Parts(config, identity, keys, forests, journal(config), events, link, clock)
+    screen = Screen(config.passwords, identity=identity, state_dir=config.state_dir, events=events)
+    return Parts(config, identity, keys, forests, screen, journal(config), events, link, clock)
 
 
 def _kind(error: ConfigurationError) -> Kind:

@@ -363,6 +363,35 @@ class Kind(Enum):
         "Grant the service account the right Unexpire Password on the domain.",
         Source.KEYBACK,
     )
+    BANNED_PASSWORD = _warn(
+        "42030",
+        "FuzzyPolicyViolation",
+        "The new password breaks the organization's own rules; the event names them, never the password.",
+        "Nothing: the person chooses another one. 'keyback password check' explains a password typed as a trial.",
+        Source.KEYBACK,
+    )
+    BANNED_PASSWORD_AUDITED = _warn(
+        "42031",
+        "FuzzyPolicyViolationAuditOnly",
+        "The new password breaks the organization's own rules, but they are only audited: it was accepted.",
+        "When few people are concerned, switch the mode to enforce.",
+        Source.KEYBACK,
+    )
+    BANNED_LIST_TAKEN = _info("42032", "BannedListTaken", "A newer list of banned words is in force.", Source.KEYBACK)
+    BANNED_LIST_DAMAGED = _error(
+        "42033",
+        "BannedListDamaged",
+        "The list of banned words cannot be used; the one before, or else the built-in one, stays in force.",
+        "Nothing, if the portal sends it anew soon; otherwise import the list there again.",
+        Source.KEYBACK,
+    )
+    BREACHED_UNAVAILABLE = _error(
+        "42034",
+        "BreachedUnavailable",
+        "The new password could not be looked up among the breached ones, and the agent's file says to refuse then.",
+        "Check the service or the file that the agent's file names under [passwords].",
+        Source.KEYBACK,
+    )
     WITHDRAWN = _warn(
         "42022",
         "RequestWithdrawn",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -20,7 +20,16 @@ from keyback.errors import ConfigurationError
 from keyback.protocol.limits import MAX_WORK_PER_POLL
 from keyback.protocol.messages import Operation
 
-__all__ = ["AgentConfig", "ForestConfig", "Limits", "Protected", "ServicePasswordTooLong", "load", "secure_url"]
+__all__ = [
+    "AgentConfig",
+    "ForestConfig",
+    "Limits",
+    "Passwords",
+    "Protected",
+    "ServicePasswordTooLong",
+    "load",
+    "secure_url",
+]
 
 LONGEST_SERVICE_PASSWORD = 256
 """Characters of the service account's password (event 800700CE)."""
@@ -55,6 +64,37 @@ class Protected(_Frozen):
 
     sids: frozenset[str] = frozenset()
     dns: frozenset[str] = frozenset()
+
+
+class Passwords(_Frozen):
+    """What new passwords are held against beyond the directory's policy. ``mode``: off, audit (told in an event, but
+    accepted) or enforce; where mode, strict or extended is left out, the organization's list says it, else enforce.
+
+    ``banned_file``: further terms, one a line. Breached passwords: a file, or the address of a range service with what
+    happens when it does not answer in time.
+    """
+
+    mode: Literal["off", "audit", "enforce"] | None = None
+    strict: bool | None = None
+    extended: bool | None = None
+    banned_file: Path | None = None
+    breached_file: Path | None = None
+    breached_url: str | None = None
+    breached_timeout_s: Annotated[float, Field(gt=0, le=30)] = 2.0
+    breached_without_answer: Literal["accept", "refuse"] | None = None
+
+    @field_validator("breached_url")
+    @classmethod
+    def _range_url(cls, value: str | None) -> str | None:
+        return None if value is None else secure_url(value)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Passwords:
+        if self.breached_file and self.breached_url:
+            raise ValueError("give breached_file or breached_url, not both")
+        if self.breached_url and self.breached_without_answer is None:
+            raise ValueError("breached_url needs breached_without_answer: accept or refuse")
+        return self
 
 
 class ForestConfig(_Frozen):
@@ -115,6 +155,7 @@ class AgentConfig(_Frozen):
     forest: Annotated[tuple[ForestConfig, ...], Field(min_length=1, max_length=50)]
     limits: Limits = Limits()
     protected: Protected = Protected()
+    passwords: Passwords = Passwords()
 
     @field_validator("portal")
     @classmethod

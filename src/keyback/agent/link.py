@@ -35,6 +35,8 @@ from keyback.errors import ConfigurationError, KeybackError
 from keyback.protocol.errors import Malformed
 from keyback.protocol.limits import MAX_ASSERTION_LIFE
 from keyback.protocol.messages import (
+    BannedAnswer,
+    BannedQuestion,
     Heartbeat,
     Message,
     NewKey,
@@ -45,6 +47,7 @@ from keyback.protocol.messages import (
     Poll,
     Push,
     PushReceipt,
+    SignedTerms,
     Token,
     UnsealKey,
     WorkList,
@@ -216,6 +219,10 @@ class Link:
 
     def new_key(self, key: UnsealKey) -> None:
         self._call("keys", NewKey(unseal=key))
+
+    def newer_banned_terms(self, have: int) -> SignedTerms | None:
+        """The organization's list, when there is one that is newer."""
+        return _read(BannedAnswer, self._call("banned", BannedQuestion(have=have))).terms
 
     def heartbeat(self, heartbeat: Heartbeat) -> None:
         self._call("heartbeat", heartbeat)

@@ -200,7 +200,7 @@ class Steps:
             raise Refused(OutcomeCode.BANNED, [Kind.BANNED_PASSWORD], detail, banned)
 
     def _screened(self, task: Task, seen: Seen, password: str) -> list[Finding]:
-        """What of the organization's own rules is broken and counts. Only codes leave this function, in an audit too."""
+        """What of the organization's own rules is broken and counts. Only codes leave this, in an audit too."""
         try:
             codes = self._screen.judge(password, seen.account.names)
         except KeybackError as error:

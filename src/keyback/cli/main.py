@@ -33,6 +33,7 @@ _COMMANDS = {
     "audit": ("keyback.cli.audit", "audit", "What happened, and whether the record is whole."),
     "messages": ("keyback.cli.messages", "messages", "Mail on its way."),
     "keys": ("keyback.cli.keys", "keys", "The portal's keys."),
+    "banned-words": ("keyback.cli.banned_words", "banned_words", "An organization's own banned words."),
     "password": ("keyback.cli.password", "password", "Try passwords against the rules, make them, compile lists."),
     "agent": ("keyback.cli.agent", "agent", "The on-premises agent (run on its own machine)."),
 }

@@ -98,8 +98,8 @@ def _profile(policy_file: Path | None, name: str | None) -> Profile:
 
 
 def _banned(path: Path | None, *, extended: bool) -> BannedWords:
-    from keyback.passwords.banned import BannedWords, builtin, builtin_terms
-    from keyback.passwords.terms import is_compiled, read_terms
+    from keyback.passwords.banned import BannedWords, builtin
+    from keyback.passwords.terms import builtin_terms, is_compiled, read_terms
 
     if path is None:
         return BannedWords.of(builtin_terms(), extended=True) if extended else builtin()
@@ -183,14 +183,12 @@ def banned() -> None:
 @click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
 def banned_build(*, title: str, extended: bool, with_builtin: bool, terms_file: Path, out: Path) -> None:
     """Compile TERMS, one a line, into OUT, a file that processes share."""
-    from keyback.passwords._termfile import MOST_TERMS, compile_terms
-    from keyback.passwords.banned import builtin_terms
-    from keyback.passwords.terms import read_terms
+    from keyback.passwords._termfile import compile_terms
+    from keyback.passwords.terms import compile_with_builtin, read_terms
 
+    make = compile_with_builtin if with_builtin else compile_terms
     terms = read_terms(terms_file)
-    if with_builtin:
-        terms += builtin_terms()
-    compiled = compile_terms(terms, title=title or terms_file.name, extended=extended, most=2 * MOST_TERMS)
+    compiled = make(terms, title=title or terms_file.name, extended=extended)
     fresh = out.with_name(out.name + ".new")
     fresh.write_bytes(compiled)
     fresh.replace(out)  # whoever has the old one mapped keeps it

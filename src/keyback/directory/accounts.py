@@ -130,7 +130,7 @@ class Account:
     @property
     def names(self) -> PersonNames:
         """The names that a new password is held against."""
-        return PersonNames(self.sam, self.display_name)
+        return PersonNames(self.sam, self.display_name, self.given_name, self.surname, self.upn or "")
 
     @property
     def is_person(self) -> bool:

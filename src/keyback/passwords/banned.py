@@ -25,9 +25,8 @@ from typing import NamedTuple
 
 from keyback.passwords._termfile import SEPARATOR, Sections, compile_terms
 from keyback.passwords.normalise import normalise
-from keyback.passwords.terms import read_terms
 
-__all__ = ["POINTS_NEEDED", "BannedWords", "Match", "Verdict", "builtin", "builtin_terms"]
+__all__ = ["POINTS_NEEDED", "BannedWords", "Match", "Verdict", "builtin"]
 
 POINTS_NEEDED = 5
 _DATA = Path(__file__).parent / "data"
@@ -252,11 +251,6 @@ class BannedWords:
 def builtin() -> BannedWords:
     """The list that comes with the package; data/builtin.txt says what it is made of and under which licences."""
     return BannedWords.open(_DATA / "builtin.banned")
-
-
-def builtin_terms() -> list[str]:
-    """The terms of the built-in list, to compile them otherwise."""
-    return read_terms(_DATA / "builtin.txt")
 
 
 def _start(match: Match) -> int:

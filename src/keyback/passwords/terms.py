@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from keyback.passwords._termfile import MAGIC, TermsRefused, refusal_of
+from keyback.passwords._termfile import MAGIC, MOST_TERMS, TermsRefused, compile_terms, refusal_of
 
-__all__ = ["is_compiled", "parse_terms", "read_terms"]
+__all__ = ["builtin_terms", "compile_with_builtin", "is_compiled", "parse_terms", "read_terms"]
 
 
 def parse_terms(text: str, name: str = "the list") -> list[str]:
@@ -23,6 +23,19 @@ def read_terms(path: Path) -> list[str]:
         raise TermsRefused(f"{path}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise TermsRefused(f"{path}: not UTF-8") from None
+
+
+def builtin_terms() -> list[str]:
+    """The terms of the built-in list, to compile them otherwise."""
+    return read_terms(Path(__file__).parent / "data" / "builtin.txt")
+
+
+def compile_with_builtin(terms: Iterable[str], *, title: str, extended: bool = False) -> bytes:
+    """A compiled list of these terms, 100,000 at most, and of the built-in ones. Raises TermsRefused."""
+    own = set(terms)
+    if len(own) > MOST_TERMS:
+        raise TermsRefused(f"more than {MOST_TERMS} terms")
+    return compile_terms([*own, *builtin_terms()], title=title, extended=extended, most=2 * MOST_TERMS)
 
 
 def is_compiled(path: Path) -> bool:

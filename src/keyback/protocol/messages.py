@@ -18,6 +18,9 @@ from keyback.protocol.limits import MAX_PEOPLE_PER_PUSH, MAX_WORK_PER_POLL, POLL
 from keyback.protocol.outcomes import OutcomeCode
 
 __all__ = [
+    "BannedAnswer",
+    "BannedQuestion",
+    "BannedTerms",
     "Before",
     "BoxRef",
     "Envelope",
@@ -38,6 +41,7 @@ __all__ = [
     "Poll",
     "Push",
     "PushReceipt",
+    "SignedTerms",
     "Token",
     "UnsealKey",
     "Work",
@@ -170,6 +174,44 @@ class OutcomeReceipt(Message):
     """``recorded``: it is now the outcome. ``late``: another outcome stood already; this one is kept beside it."""
 
     result: Literal["recorded", "repeated", "late"]
+
+
+# --- banned words
+
+
+class BannedTerms(Message):
+    """An organization's list as the people's door signs it: normalised or not, one term a line. A list with a lower
+    ``version`` than the agent's own is an old one."""
+
+    v: Literal[1] = 1
+    organization_id: UUID
+    version: Annotated[int, Field(ge=1, le=2**62)]
+    mode: Literal["off", "audit", "enforce"] = "enforce"
+    strict: bool = False
+    extended: bool = False
+    terms: Annotated[str, Field(max_length=2_000_000)] = ""
+
+    def to_bytes(self) -> bytes:
+        return canonical_json(self.model_dump(mode="json"))
+
+
+class SignedTerms(Message):
+    """``content``: the bytes of a BannedTerms."""
+
+    content: Annotated[str, Field(max_length=4_500_000, pattern=r"^[A-Za-z0-9_-]*$")]
+    signature: B64
+
+
+class BannedQuestion(Message):
+    """``have``: the version that the agent holds, 0 for none."""
+
+    have: Seq = 0
+
+
+class BannedAnswer(Message):
+    """``terms`` is None when there is nothing newer."""
+
+    terms: SignedTerms | None = None
 
 
 # --- onboarding and keys -------------------------------------------------------------------------------------------

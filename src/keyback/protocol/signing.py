@@ -19,11 +19,13 @@ __all__ = [
     "load_public_key",
     "public_bytes",
     "sign_agent_call",
+    "sign_banned_terms",
     "sign_confirmation",
     "sign_envelope",
     "sign_onboarding",
     "sign_unsealing_key",
     "verify_agent_call",
+    "verify_banned_terms",
     "verify_confirmation",
     "verify_envelope",
     "verify_onboarding",
@@ -35,6 +37,7 @@ _AGENT_CALL = b"keyback agent call 1\n"
 _ONBOARDING = b"keyback onboarding 1\n"
 _CONFIRMATION = b"keyback confirmed agent 1\n"
 _UNSEALING_KEY = b"keyback unsealing key 1\n"
+_BANNED_TERMS = b"keyback banned terms 1\n"
 
 
 def public_bytes(key: Ed25519PrivateKey | Ed25519PublicKey) -> bytes:
@@ -114,6 +117,15 @@ def sign_unsealing_key(key: Ed25519PrivateKey, key_id: str, point: bytes) -> byt
 
 def verify_unsealing_key(key: Ed25519PublicKey, key_id: str, point: bytes, signature: bytes) -> None:
     _verify(key, _UNSEALING_KEY + key_id.encode() + b"\n" + point, signature)
+
+
+def sign_banned_terms(key: Ed25519PrivateKey, content: bytes) -> bytes:
+    """The people's door vouches for an organization's list of banned words."""
+    return key.sign(_BANNED_TERMS + content)
+
+
+def verify_banned_terms(key: Ed25519PublicKey, content: bytes, signature: bytes) -> None:
+    _verify(key, _BANNED_TERMS + content, signature)
 
 
 def _verify(key: Ed25519PublicKey, message: bytes, signature: bytes) -> None:

@@ -16,6 +16,7 @@ from pydantic import BaseModel
 
 from keyback.portal.agents import registry
 from keyback.portal.agents.models import Agent
+from keyback.portal.organizations import banned
 from keyback.portal.people import sync
 from keyback.portal.writeback import requests
 from keyback.protocol import messages
@@ -68,6 +69,10 @@ def _keys(agent: Agent, new: messages.NewKey, _: UUID | None, now: datetime) -> 
     registry.add_key(agent, new.unseal, now)
 
 
+def _banned(agent: Agent, question: messages.BannedQuestion, _: UUID | None, now: datetime) -> BaseModel:
+    return messages.BannedAnswer(terms=banned.newer_than(agent.organization_id, question.have))
+
+
 def _heartbeat(agent: Agent, beat: messages.Heartbeat, _: UUID | None, now: datetime) -> None:
     registry.record_heartbeat(agent, beat, now)
 
@@ -107,6 +112,14 @@ CALLS = (
         None,
         _keys,
         (KEY_REFUSED,),
+    ),
+    Call(
+        "banned",
+        f"{PREFIX}/banned",
+        "Ask for the organization's banned words, when they are newer.",
+        messages.BannedQuestion,
+        messages.BannedAnswer,
+        _banned,
     ),
     Call(
         "heartbeat",

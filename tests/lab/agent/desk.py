@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keyback.agent.clock import SystemClock
-from keyback.agent.config import ForestConfig, Limits, Protected
+from keyback.agent.config import ForestConfig, Limits, Passwords, Protected
 from keyback.agent.events import Event, EventLog, read_events
 from keyback.agent.files import make_private_directory
 from keyback.agent.forests import Forest as AgentForest
@@ -19,6 +19,7 @@ from keyback.agent.identity import Identity
 from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
 from keyback.agent.link import Cause, Unreachable
+from keyback.agent.screen import Screen
 from keyback.agent.writeback import Writeback
 from keyback.protocol.encoding import b64decode, b64encode
 from keyback.protocol.messages import (
@@ -73,6 +74,8 @@ class Desk:
     folder: Path
     limits: Limits = EVERYTHING
     protected: Protected = field(default_factory=Protected)
+    passwords: Passwords = Passwords(mode="off")
+    """Most tests here are about the directory's own rules."""
     grant_ms: int = 10_000
     granted: bool = True
     reachable: bool = True
@@ -118,6 +121,7 @@ class Desk:
             keys=self.keys,
             forests={config.name: self.agent_forest},
             limits=self.limits,
+            screen=Screen(self.passwords, identity=self.identity, state_dir=self.folder, events=self.log),
             journal=self.journal,
             events=self.log,
             portal=self,

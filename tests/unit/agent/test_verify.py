@@ -12,11 +12,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from keyback.agent.config import Limits
+from keyback.agent.config import Limits, Passwords
 from keyback.agent.events import EventLog
 from keyback.agent.identity import Identity
 from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
+from keyback.agent.screen import Screen
 from keyback.agent.writeback import Writeback
 from keyback.protocol.encoding import b64encode
 from keyback.protocol.messages import (
@@ -68,23 +69,26 @@ def portal() -> Silent:
 @pytest.fixture
 def agent(tmp_path: Path, portal: Silent) -> Writeback:
     """It serves a forest that its file does not have, so that whatever is believed ends as *configuration*."""
+    identity = Identity(
+        agent_id=AGENT,
+        organization_id=ORGANIZATION,
+        organization="Example",
+        name="agent",
+        portal="https://portal.example.test",
+        portal_key=PORTAL.public_key(),
+        audience="https://portal.example.test/agents/v1/token",
+        fingerprint="",
+        forests={FOREST: "corp.example.test"},
+    )
+    events = EventLog(tmp_path, FixedClock())
     return Writeback(
-        identity=Identity(
-            agent_id=AGENT,
-            organization_id=ORGANIZATION,
-            organization="Example",
-            name="agent",
-            portal="https://portal.example.test",
-            portal_key=PORTAL.public_key(),
-            audience="https://portal.example.test/agents/v1/token",
-            fingerprint="",
-            forests={FOREST: "corp.example.test"},
-        ),
+        identity=identity,
         keys=KeyStore.create(tmp_path, timedelta(days=1), NOW),
         forests={},
         limits=Limits(),
         journal=Journal(tmp_path / "journal.sqlite"),
-        events=EventLog(tmp_path, FixedClock()),
+        screen=Screen(Passwords(), identity=identity, state_dir=tmp_path, events=events),
+        events=events,
         portal=portal,
         clock=FixedClock(),
     )

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyback.passwords.banned import BannedWords, Match, builtin, builtin_terms
+from keyback.passwords.banned import BannedWords, Match, builtin
 from keyback.passwords.names import name_words
 from keyback.passwords.normalise import normalise
+from keyback.passwords.terms import builtin_terms
 from tests.unit.passwords.slow_reference import Reference
 
 VECTORS = list(csv.DictReader((Path(__file__).parent / "banned-password-vectors.csv").open()))

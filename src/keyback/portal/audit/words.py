@@ -25,6 +25,7 @@ class Activity(StrEnum):
     AGENT_ONBOARDING_REFUSED = "agent.onboarding_refused"
     AGENT_REVOKED = "agent.revoked"
 
+    BANNED_WORDS_CHANGED = "banned_words.changed"
     DOMAIN_ADDED = "domain.added"
     DOMAIN_VERIFIED = "domain.verified"
     ORGANIZATION_CHANGED = "organization.changed"

@@ -7,7 +7,7 @@ import uuid
 
 from django.db import models
 
-__all__ = ["Administrator", "Domain", "Forest", "Organization"]
+__all__ = ["Administrator", "BannedList", "Domain", "Forest", "Organization"]
 
 
 class Organization(models.Model):
@@ -70,6 +70,21 @@ class Forest(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class BannedList(models.Model):
+    """Words that passwords of this organization may not be made of, as its agents get them: content and signature are
+    those of protocol.SignedTerms. ``compiled``: with the built-in terms, for the portal's own people."""
+
+    organization = models.OneToOneField(Organization, models.CASCADE, related_name="banned_list")
+    version = models.PositiveBigIntegerField()
+    content = models.BinaryField()
+    signature = models.BinaryField(max_length=64)
+    compiled = models.BinaryField()
+    changed_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.organization} {self.version}"
 
 
 class Administrator(models.Model):

@@ -3,6 +3,7 @@ it."""
 
 from __future__ import annotations
 
+import logging
 import uuid
 from datetime import datetime, timedelta
 from functools import cache
@@ -12,10 +13,11 @@ from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from django.db import transaction
 
-from keyback.passwords import DirectoryPolicy, Finding, PersonNames, check
+from keyback.passwords import Code, DirectoryPolicy, Finding, PersonNames, Profile, Rules, judge
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.messages.queue import MessageKind, enqueue
+from keyback.portal.organizations.banned import screening
 from keyback.portal.people.contacts import mails_of
 from keyback.portal.people.models import CloudPassword, Person
 
@@ -30,13 +32,30 @@ CLOUD_POLICY = DirectoryPolicy(
     lockout_threshold=0,
 )
 
+_PROFILE = Profile.of_directory(CLOUD_POLICY)
+_OF_WORDS = (Code.BANNED, Code.NAME)
+_log = logging.getLogger(__name__)
 _hasher = PasswordHasher()
 
 
 def findings(person: Person, password: str) -> list[Finding]:
-    """Every rule that this password breaks; none when it may be set."""
-    names = PersonNames(person.account_name or person.user_id.partition("@")[0], person.display_name)
-    return check(password, names, CLOUD_POLICY)
+    """Every rule that this password breaks and that counts; none when it may be set."""
+    names = PersonNames(
+        person.account_name or person.user_id.partition("@")[0],
+        person.display_name,
+        person.given_name,
+        person.surname,
+        person.user_id,
+        (person.organization.name,),
+    )
+    screen = screening(person.organization_id)
+    rules = Rules(_PROFILE, None if screen.mode == "off" else screen.banned, screen.strict)
+    found = list(judge(password, names, rules).findings)
+    if screen.mode == "audit" and (broken := [one.code.value for one in found if one.code in _OF_WORDS]):
+        # Codes only: nothing of the password may stand in a log.
+        _log.info("a password breaks rules that are only audited: %s", ", ".join(broken))
+        found = [one for one in found if one.code not in _OF_WORDS]
+    return found
 
 
 def set_password(person: Person, password: str, now: datetime) -> None:

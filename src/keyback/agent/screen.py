@@ -1,0 +1,175 @@
+"""What the agent itself holds new passwords against, beyond the directory's policy: banned words, names, breaches.
+
+The organization's list comes over the agents' door, signed by the people's door. The last good one is kept in the state
+directory; without one the built-in list counts. The agent's own file may say more, and what it says wins.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import httpx2
+
+from keyback.agent.catalogue import Kind
+from keyback.agent.config import Passwords
+from keyback.agent.events import Events
+from keyback.agent.files import read_private, write_private
+from keyback.agent.identity import Identity
+from keyback.errors import ConfigurationError
+from keyback.passwords import BannedWords, Code, PersonNames, Profile, Rules, builtin, judge
+from keyback.passwords._termfile import TermsRefused
+from keyback.passwords.breached import BreachedFile
+from keyback.passwords.ranges import RangeService
+from keyback.passwords.rules import Breached
+from keyback.passwords.terms import compile_with_builtin, parse_terms, read_terms
+from keyback.protocol.encoding import b64decode
+from keyback.protocol.errors import ProtocolError
+from keyback.protocol.messages import BannedTerms, SignedTerms, parse
+from keyback.protocol.signing import verify_banned_terms
+
+__all__ = ["Mode", "Screen"]
+
+Mode = Literal["off", "audit", "enforce"]
+_LIST = "banned.json"
+_COMPILED = "banned.compiled"
+
+
+@dataclass(frozen=True, slots=True)
+class _Active:
+    mode: Mode
+    rules: Rules
+    version: int
+
+
+class Screen:
+    """Safe in threads; a new list takes the place of the old one between two passwords."""
+
+    def __init__(self, settings: Passwords, *, identity: Identity, state_dir: Path, events: Events) -> None:
+        """Raises ConfigurationError for what the agent's own file names and cannot be used."""
+        self._settings = settings
+        self._identity = identity
+        self._state_dir = state_dir
+        self._events = events
+        self._lock = threading.Lock()
+        self._own_terms = [] if settings.banned_file is None else read_terms(settings.banned_file)
+        self._breached = _breached(settings)
+        self._active = self._without_list() if settings.mode == "off" else self._kept()
+
+    @property
+    def mode(self) -> Mode:
+        return self._active.mode
+
+    @property
+    def version(self) -> int:
+        """Of the organization's list; 0 for none."""
+        return self._active.version
+
+    def judge(self, password: str, names: PersonNames) -> list[Code]:
+        """The rules that it breaks, as codes only: nothing else of it may travel. None while switched off.
+
+        Raises RangeUnavailable and BreachedDamaged.
+        """
+        active = self._active
+        if active.mode == "off":
+            return []
+        return [finding.code for finding in judge(password, names, active.rules).findings]
+
+    def take(self, signed: SignedTerms) -> bool:
+        """Keeps this list, if the people's door signed it and it is newer. Raises ProtocolError and TermsRefused; the
+        one before then stays."""
+        with self._lock:
+            terms = self._verified(signed)
+            if terms.version <= self._active.version:
+                return False
+            compiled = self._compile(terms)
+            write_private(self._state_dir / _COMPILED, compiled)
+            write_private(self._state_dir / _LIST, signed.model_dump_json().encode())
+            self._active = self._with_list(terms, BannedWords.open(self._state_dir / _COMPILED))
+        self._events.write(
+            Kind.BANNED_LIST_TAKEN, version=terms.version, terms=len(parse_terms(terms.terms)), mode=self._active.mode
+        )
+        return True
+
+    def _verified(self, signed: SignedTerms) -> BannedTerms:
+        content = b64decode(signed.content)
+        verify_banned_terms(self._identity.portal_key, content, b64decode(signed.signature))
+        terms = parse(BannedTerms, content)
+        if terms.organization_id != self._identity.organization_id:
+            raise TermsRefused("another organization's list")
+        return terms
+
+    def _kept(self) -> _Active:
+        """With the list that was kept, compiled anew where its compiled form is missing, damaged or older."""
+        path = self._state_dir / _LIST
+        if not path.exists():
+            return self._without_list()
+        try:
+            terms = self._verified(parse(SignedTerms, read_private(path)))
+            compiled = self._state_dir / _COMPILED
+            try:
+                banned = BannedWords.open(compiled)
+            except TermsRefused:
+                banned = None
+            if banned is None or banned.title != self._title(terms):
+                write_private(compiled, self._compile(terms))
+                banned = BannedWords.open(compiled)
+            return self._with_list(terms, banned)
+        except (ConfigurationError, ProtocolError, OSError) as error:
+            self._events.write(Kind.BANNED_LIST_DAMAGED, f"{Kind.BANNED_LIST_DAMAGED.value.meaning} {error}")
+            return self._without_list()
+
+    def _without_list(self) -> _Active:
+        settings = self._settings
+        extended = bool(settings.extended)
+        banned = builtin()
+        if settings.mode != "off" and (extended or self._own_terms):
+            banned = BannedWords.from_bytes(compile_with_builtin(self._own_terms, title="", extended=extended))
+        return _Active(settings.mode or "enforce", self._rules(banned, strict=bool(settings.strict)), 0)
+
+    def _with_list(self, terms: BannedTerms, banned: BannedWords) -> _Active:
+        settings = self._settings
+        strict = terms.strict if settings.strict is None else settings.strict
+        return _Active(settings.mode or terms.mode, self._rules(banned, strict=strict), terms.version)
+
+    def _rules(self, banned: BannedWords, *, strict: bool) -> Rules:
+        names = (self._identity.organization,)
+        return Rules(Profile(), banned, strict, self._breached, names)
+
+    def _compile(self, terms: BannedTerms) -> bytes:
+        both = [*self._own_terms, *parse_terms(terms.terms)]
+        return compile_with_builtin(both, title=self._title(terms), extended=self._extended(terms))
+
+    def _extended(self, terms: BannedTerms) -> bool:
+        return terms.extended if self._settings.extended is None else self._settings.extended
+
+    def _title(self, terms: BannedTerms) -> str:
+        """Changes with everything that the compiled form is made of."""
+        own = (
+            ""
+            if self._settings.banned_file is None
+            else hashlib.sha256("\n".join(self._own_terms).encode()).hexdigest()[:16]
+        )
+        return f"{terms.version} {self._extended(terms)} {builtin().title} {own}"
+
+
+def _breached(settings: Passwords) -> Breached | None:
+    if settings.breached_file is not None:
+        return BreachedFile(settings.breached_file)
+    if settings.breached_url is None:
+        return None
+    client = httpx2.Client(timeout=settings.breached_timeout_s, headers={"Add-Padding": "true"})
+    address = settings.breached_url
+
+    def ask(prefix: str) -> str:
+        try:
+            answer = client.get(f"{address}/{prefix}")
+            answer.raise_for_status()
+        except httpx2.HTTPError as error:
+            raise OSError(type(error).__name__) from None
+        return answer.text
+
+    return RangeService(ask, fail_open=settings.breached_without_answer == "accept")

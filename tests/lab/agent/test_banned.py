@@ -1,0 +1,92 @@
+"""The organization's own rules for passwords, at the agent: refused before anything is sent, or only told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from tests.lab.agent.desk import Desk
+
+from keyback.agent.config import Passwords
+from keyback.protocol.messages import Operation
+from keyback.protocol.outcomes import OutcomeCode
+from lab import Forest, api
+from lab.api import SignIn
+from lab.people import INITIAL_PASSWORD, Kind, Person
+
+pytestmark = pytest.mark.lab
+
+BANNED = "Qwertz-1234567"
+GuidOf = Callable[[str], UUID]
+NewPerson = Callable[..., Person]
+
+
+def reset(desk: Desk, mode: str, guid: UUID, password: str, initiator: str = "self"):  # type: ignore[no-untyped-def]
+    desk.close()
+    desk.passwords = Passwords.model_validate({"mode": mode})
+    desk.start()
+    return desk.order(guid, Operation.RESET, password, initiator=initiator)
+
+
+def test_a_banned_password_is_never_sent_and_the_reason_is_in_both_events(
+    forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
+) -> None:
+    person = new_person(Kind.ORDINARY)
+    version = api.password_version(forest, person.account)
+    order = reset(desk, "enforce", guid_of(person.account), BANNED)
+
+    outcome = desk.do(order)
+
+    assert outcome.code is OutcomeCode.BANNED
+    assert [(finding.code, finding.params) for finding in outcome.findings] == [("banned", {})]
+    assert desk.story(order) == ["31001", "42030", "31003"]
+    assert [event.name for event in desk.events(order)][1] == "FuzzyPolicyViolation"
+    assert desk.events(order)[-1].message == "FuzzyPolicyViolation: the new password breaks: banned"
+    assert desk.intents == []
+    assert api.password_version(forest, person.account) == version
+    assert BANNED.lower() not in (Path(desk.folder) / "events.jsonl").read_text().lower()
+
+
+def test_the_persons_names_are_refused_all_of_them(desk: Desk, new_person: NewPerson, guid_of: GuidOf) -> None:
+    person = new_person(Kind.ORDINARY, surname="Quaternion")
+    outcome = desk.do(reset(desk, "enforce", guid_of(person.account), "xK7-Qu@ternion-9"))
+    assert outcome.code is OutcomeCode.BANNED
+    assert [finding.code for finding in outcome.findings] == ["name"]
+
+
+def test_an_audit_tells_and_accepts(forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf) -> None:
+    person = new_person(Kind.ORDINARY)
+    order = reset(desk, "audit", guid_of(person.account), BANNED)
+    outcome = desk.do(order)
+    assert outcome.code is OutcomeCode.DONE
+    assert desk.story(order) == ["31001", "42031", "31002"]
+    assert desk.events(order)[1].message == "accepted, as it is only audited: banned"
+    assert api.kinit(forest, person.account, BANNED) is SignIn.OK
+
+
+def test_switched_off_only_the_directory_judges(
+    forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
+) -> None:
+    person = new_person(Kind.ORDINARY)
+    order = reset(desk, "off", guid_of(person.account), BANNED)
+    assert desk.do(order).code is OutcomeCode.DONE
+    assert desk.story(order) == ["31001", "31002"]
+
+
+def test_an_administrators_choice_is_held_against_it_too(
+    forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
+) -> None:
+    person = new_person(Kind.ORDINARY)
+    order = reset(desk, "enforce", guid_of(person.account), BANNED, f"admin:{desk.agent_id}")
+    assert desk.do(order).code is OutcomeCode.BANNED
+    assert desk.story(order) == ["31009", "42030", "31011"]
+    assert api.kinit(forest, person.account, INITIAL_PASSWORD) is SignIn.OK
+
+
+def test_every_broken_rule_is_named_at_once(desk: Desk, new_person: NewPerson, guid_of: GuidOf) -> None:
+    person = new_person(Kind.ORDINARY)
+    outcome = desk.do(reset(desk, "enforce", guid_of(person.account), "qwertz"))
+    assert outcome.code is OutcomeCode.POLICY
+    assert [finding.code for finding in outcome.findings] == ["too_short", "classes", "banned"]
