@@ -22,13 +22,18 @@ __all__ = ["Method", "installed"]
 
 
 class Method(Protocol):
-    """``name``: the folder's. ``start``: name of the URL that a POST begins it with. ``title`` and ``description`` are
-    translated when shown."""
+    """``name``: the folder's. ``gate``: what a person holds who can prove it; methods of one gate open it once.
+    ``start``: name of the URL that a POST begins it with. ``title`` and ``description`` are translated when shown."""
 
     name: str
+    gate: str
     start: str
     title: StrPromise
     description: StrPromise
+
+    def ready(self) -> bool:
+        """Whether this portal is set up for it."""
+        ...
 
     def masks(self, person: Person) -> list[str]:
         """What is on file for this person, half hidden. Empty: this person cannot use the method."""

@@ -44,8 +44,9 @@ def refusal_of_person(person: Person, policy: Policy | None, now: datetime) -> s
     """SSPR_0011, _0014, _0010 or _0030 for this person, else None."""
     if policy is None or not policy.reset:
         return "SSPR_0011"
-    usable = [name for name in policy.methods if name in installed() and installed()[name].masks(person)]
-    if len(usable) < policy.gates:
+    methods = [installed()[name] for name in policy.methods if name in installed()]
+    held = {method.gate for method in methods if method.ready() and method.masks(person)}
+    if len(held) < policy.gates:
         return "SSPR_0014"
     if person.source == Person.Source.CLOUD:
         return None

@@ -19,15 +19,16 @@ from keyback.portal.limits.budgets import (
     spend_all,
 )
 from keyback.portal.limits.clients import Client
+from keyback.portal.methods import Method, installed
 from keyback.portal.people.models import Person
-from keyback.portal.people.policies import policy_for
+from keyback.portal.people.policies import organization_methods, policy_for
 from keyback.portal.recovery import inspection
 from keyback.portal.recovery.decide import refusal_of_person
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.moves import locked, move
 from keyback.portal.recovery.subjects import audit, subject, typed_key
 
-__all__ = ["Try", "clear_proof", "failed_proof", "open_gate", "spend_proof"]
+__all__ = ["Try", "clear_proof", "failed_proof", "offered", "open_gate", "spend_proof"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,16 @@ class Try:
 
     allowed: bool
     closed: tuple[str, ...]
+
+
+def offered(recovery: Recovery) -> list[Method]:
+    """What this browser may prove next. Before the first gate it is the same for everybody in the organization."""
+    methods = installed()
+    return [
+        methods[name]
+        for name in organization_methods(recovery.organization)
+        if name in methods and methods[name].ready() and methods[name].gate not in recovery.gates_opened
+    ]
 
 
 def spend_proof(recovery: Recovery, method: str, client: Client, now: datetime) -> Try:
@@ -75,9 +86,9 @@ def clear_proof(recovery: Recovery, method: str, client: Client) -> None:
 def open_gate(recovery: Recovery, method: str, now: datetime) -> Recovery:
     """Opens the gate that ``method`` leads through. Call inside the transaction that marks the proof as used.
 
-    The same method never counts twice, and one that the person's own policy does not list counts for nothing; but
-    whoever proved anything may be told why it does not go on. Raises IllegalMove where the recovery is past its
-    gates.
+    The same gate never counts twice, however many methods lead through it, and a method that the person's own policy
+    does not list counts for nothing; but whoever proved anything may be told why it does not go on. Raises IllegalMove
+    where the recovery is past its gates.
     """
     with transaction.atomic():
         recovery = locked(recovery)
@@ -87,8 +98,9 @@ def open_gate(recovery: Recovery, method: str, now: datetime) -> Recovery:
         policy = policy_for(recovery.organization, person)
         audit(recovery, Activity.RECOVERY_GATE_OPENED, Result.SUCCESS, now, method=method)
         opened = list(recovery.gates_opened)
-        if policy is not None and method in policy.methods and method not in opened:
-            opened.append(method)
+        gate = installed()[method].gate
+        if policy is not None and method in policy.methods and gate not in opened:
+            opened.append(gate)
         refusal = refusal_of_person(person, policy, now)
         if refusal is None and policy is not None and len(opened) < policy.gates:
             return move(recovery, Event.GATE_OPENED, gates_opened=opened)

@@ -12,9 +12,13 @@ __all__ = ["METHOD", "EmailMethod"]
 
 class EmailMethod:
     name = "email"
+    gate = "email"
     start = "email_send"
     title = _("Get a code by e-mail")
     description = _("We send 8 digits to an e-mail address that your organization has on file for you.")
+
+    def ready(self) -> bool:
+        return True
 
     def masks(self, person: Person) -> list[str]:
         return [mask_mail(address) for _datum, address in mails_of(person)]

@@ -13,10 +13,11 @@ from django.utils.translation import ngettext
 from keyback.flows import State
 from keyback.portal.limits.budgets import Blocked
 from keyback.portal.limits.clients import client_of
+from keyback.portal.methods.codes import CodeRefused, digits_of, latest
 from keyback.portal.methods.email import codes
 from keyback.portal.methods.email.method import METHOD
-from keyback.portal.people.policies import organization_methods
 from keyback.portal.recovery.browser import rise, step_token
+from keyback.portal.recovery.gates import offered
 from keyback.portal.recovery.guard import posted, step, where
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.subjects import subject
@@ -28,7 +29,7 @@ __all__ = ["code", "send"]
 @step(State.PROVE, methods=("POST",))
 def send(request: HttpRequest, recovery: Recovery) -> HttpResponse:
     posted(request, recovery, {})
-    if METHOD.name not in organization_methods(recovery.organization) or METHOD.name in recovery.gates_opened:
+    if METHOD not in offered(recovery):
         return redirect("recover_prove")
     try:
         codes.send(recovery, client_of(request, subject(recovery)), timezone.now())
@@ -39,20 +40,20 @@ def send(request: HttpRequest, recovery: Recovery) -> HttpResponse:
 
 @step(State.PROVE)
 def code(request: HttpRequest, recovery: Recovery) -> HttpResponse:
-    challenge = codes.latest(recovery)
+    challenge = latest(recovery, METHOD.name)
     if challenge is None or challenge.used_at is not None:
         return redirect("recover_prove")
     if request.method == "GET":
         return _page(request, recovery)
     fields = posted(request, recovery, {"code": 40})
-    typed = "".join(c for c in fields["code"] if c not in " -–.")
-    if len(typed) != codes.DIGITS or not (typed.isascii() and typed.isdigit()):
+    typed = digits_of(fields["code"], codes.DIGITS)
+    if typed is None:
         return _page(request, recovery, error=_("The code has 8 digits. Enter all of them."))
     try:
         recovery = codes.try_code(recovery, challenge, typed, client_of(request, subject(recovery)), timezone.now())
     except Blocked as blocked:
         return blocked_page(request, recovery.organization, blocked, again="recover_prove")
-    except codes.CodeRefused as refused:
+    except CodeRefused as refused:
         return _page(request, recovery, error=_refusal(refused.tries_left))
     rise(request, recovery)
     return redirect(where(recovery))

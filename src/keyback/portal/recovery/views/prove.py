@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from keyback.flows import State
-from keyback.portal.methods import installed
-from keyback.portal.people.policies import organization_methods
+from keyback.portal.methods import Method
 from keyback.portal.recovery.browser import step_token
+from keyback.portal.recovery.gates import offered
 from keyback.portal.recovery.guard import step
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.subjects import person_or_nobody
@@ -19,21 +19,19 @@ __all__ = ["prove"]
 
 @step(State.PROVE, methods=("GET",))
 def prove(request: HttpRequest, recovery: Recovery) -> HttpResponse:
-    offered = [
-        {"method": installed()[name], "masks": _masks(recovery, name)}
-        for name in organization_methods(recovery.organization)
-        if name in installed() and name not in recovery.gates_opened
-    ]
+    choices = [{"method": method, "masks": _masks(recovery, method)} for method in offered(recovery)]
+    if recovery.gates_opened:  # what this person has not got would only be a dead end
+        choices = [choice for choice in choices if choice["masks"]]
     context = {
         "organization": recovery.organization,
-        "offered": offered,
+        "offered": choices,
         "second": bool(recovery.gates_opened),
         "step_token": step_token(recovery),
     }
     return render(request, "recovery/prove.html", context)
 
 
-def _masks(recovery: Recovery, name: str) -> list[str]:
+def _masks(recovery: Recovery, method: Method) -> list[str]:
     """Only for a browser that helped this person back in before, after a gate, or where the organization explains."""
     open_to_see = recovery.known_device or recovery.gates_opened or recovery.organization.explain_to_person
-    return installed()[name].masks(person_or_nobody(recovery)) if open_to_see else []
+    return method.masks(person_or_nobody(recovery)) if open_to_see else []
