@@ -189,7 +189,7 @@ def check(
 
     if (readiness or csv_file) and person:
         raise click.UsageError("--readiness is about everybody; leave out --person")
-    report = Report(_load(config_file), idle)
+    report = Report(_load(config_file), idle, checks.show_progress)
     found = []
     for section in report.sections(person):
         found.append(section)

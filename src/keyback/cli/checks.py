@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from keyback.agent.checks.readiness import Candidate, as_csv, tally
 from keyback.agent.checks.report import Report
 from keyback.agent.files import write_private
 
-__all__ = ["show", "show_json", "show_summary", "summary", "write_csv"]
+__all__ = ["show", "show_json", "show_progress", "show_summary", "summary", "write_csv"]
 
 _MARKS = {
     Status.OK: ("ok", "green"),
@@ -38,6 +39,12 @@ def _show(finding: Finding) -> None:
     click.echo(f"  {click.style(f'{mark:<8}', fg=colour)}  {finding.text}{took}")
     for line in finding.repair:
         click.echo(f"            {line}")
+
+
+def show_progress(count: int) -> None:
+    """For whoever sits at the terminal; one search a person takes its time where there are many."""
+    if count % 100 == 0 and sys.stderr.isatty():
+        click.echo(f"\r{count} people", nl=False, err=True)
 
 
 def summary(people: Sequence[Candidate]) -> dict[str, Any]:

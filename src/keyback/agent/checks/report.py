@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,10 +29,14 @@ __all__ = ["Report"]
 
 @dataclass
 class Report:
-    """``idle``: see `check_path`. After `sections`, ``people`` holds who was looked at: nobody where one was named."""
+    """``idle``: see `check_path`. ``progress`` is told how many people were looked at.
+
+    After `sections`, ``people`` holds who was looked at: nobody where one was named.
+    """
 
     config: AgentConfig
     idle: float = 0
+    progress: Callable[[int], None] = lambda _: None
 
     def __post_init__(self) -> None:
         self.people: list[Candidate] = []
@@ -84,7 +88,9 @@ class Report:
         with forest.connection() as connection:
             judge = Judge(connection, forest.config.base_dns)
             if person is None:
-                self.people += candidates(forest, judge, connection)
+                for candidate in candidates(forest, judge, connection):
+                    self.people.append(candidate)
+                    self.progress(len(self.people))
                 yield judge.everybody()
                 return
             try:
