@@ -223,7 +223,7 @@ def test_a_token_names_its_agent_by_one_query(organization: Organization, now: d
     token = issue_token(agent.assertion(now), now)
     assert authenticate(token.access_token, now) == agent.row
     with CaptureQueriesContext(connection) as queries:
-        assert authenticate(token.access_token, now).organization == organization
+        assert authenticate(token.access_token, now).organization_id == organization.id
     assert len(queries) == 1
     assert token.access_token.encode() not in bytes(AgentToken.objects.get().token_sha256)
 

@@ -88,7 +88,7 @@ async def _departure(request: Request, seat: Seat) -> AsyncIterator[asyncio.Task
 
 
 def _look(door: Door, agent: Agent, message: Poll, now: datetime) -> list[Work]:
-    if door.boots.get(agent.id) == message.boot_id and not requests.has_work(agent, message, now):
+    if door.boots.get(agent.id) == message.boot_id and not requests.may_have_work(agent, now):
         return []  # without taking a lock, which on SQLite everybody shares
     door.boots[agent.id] = message.boot_id
     return requests.claim(agent, message, now)

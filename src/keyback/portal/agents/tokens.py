@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from joserfc import jwt
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import OKPKey
@@ -32,6 +32,12 @@ and far closer as a rule; an assertion cannot be used twice however long it live
 
 _ALGORITHMS = ["Ed25519", "EdDSA"]  # RFC 9864's name, and RFC 8037's older one for the same
 warnings.filterwarnings("ignore", "EdDSA is deprecated", SecurityWarning)
+
+
+_AGENT_OF = (
+    f"SELECT agent.* FROM {Agent._meta.db_table} agent JOIN {AgentToken._meta.db_table} token "  # noqa: S608 — table names
+    "ON token.agent_id = agent.id WHERE token.token_sha256 = %s AND token.expires_at > %s"
+)
 
 
 class TokenRefused(KeybackError):
@@ -127,20 +133,21 @@ def _check(claims: dict[str, Any], agent: Agent, now: datetime) -> None:
 
 
 def authenticate(bearer: str, now: datetime) -> Agent:
-    """The confirmed agent of this bearer, its organization loaded, by one query: revocation counts from this very
-    call.
-    Raises Unauthenticated or NotAdmitted."""
-    row = (
-        AgentToken.objects.select_related("agent", "agent__organization")
-        .filter(token_sha256=_digest(bearer), expires_at__gt=now)
-        .first()
+    """The confirmed agent of this bearer, by one query: revocation counts from this very call. Raises Unauthenticated
+    or NotAdmitted.
+
+    Every call of every agent begins here: Django takes five times as long to build this query as the database to answer
+    it, so it is written out.
+    """
+    agent = next(
+        iter(Agent.objects.raw(_AGENT_OF, [_digest(bearer), connection.ops.adapt_datetimefield_value(now)])), None
     )
-    if row is None:
+    if agent is None:
         raise Unauthenticated("this token is unknown or over")
-    if row.agent.state != Agent.State.CONFIRMED:
-        raise NotAdmitted(row.agent.state)
-    seen(row.agent, now)
-    return row.agent
+    if agent.state != Agent.State.CONFIRMED:
+        raise NotAdmitted(agent.state)
+    seen(agent, now)
+    return agent
 
 
 def purge(now: datetime) -> int:

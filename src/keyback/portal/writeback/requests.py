@@ -43,7 +43,7 @@ __all__ = [
     "claim",
     "finish",
     "grant_writing",
-    "has_work",
+    "may_have_work",
     "outcome_recorded",
     "release_agent",
     "sweep",
@@ -84,31 +84,39 @@ def _open_to(agent: Agent, now: datetime) -> QuerySet[WritebackRequest]:
     ).order_by("created_at")
 
 
-def has_work(agent: Agent, poll: Poll, now: datetime) -> bool:
-    """Whether a claim would find anything, without taking a lock."""
-    return _open_to(agent, now).exists() or _lost(agent, poll).exists()
+def may_have_work(agent: Agent, now: datetime) -> bool:
+    """Whether a claim is worth its lock: something of the organization waits, or this agent was given something.
+
+    Asked by every poll that comes, so it is one plain query; what exactly this agent may have, the claim finds out.
+    """
+    waiting = Q(state=State.QUEUED, expires_at__gt=now) | Q(state=State.UNRESOLVED)
+    return WritebackRequest.objects.filter(
+        waiting | Q(state=State.CLAIMED, claimed_by=agent), organization_id=agent.organization_id
+    ).exists()
 
 
 def claim(agent: Agent, poll: Poll, now: datetime) -> list[Work]:
     """Gives up to ``poll.capacity`` requests to this agent. What it was doing under another boot id, and what it was
     given in an answer that got lost, comes back first."""
     with transaction.atomic():
-        _take_back(agent, poll.boot_id, now)
-        _lost(agent, poll).update(state=State.QUEUED, claimed_by=None, lease_until=None)
+        _take_back(agent, poll, now)
         rows = list(_open_to(agent, now).select_for_update(skip_locked=True, of=("self",))[: poll.capacity])
         boxes = dict(SealedBox.objects.filter(request__in=rows, agent=agent).values_list("request_id", "box"))
         return [_give(row, agent, poll.boot_id, boxes.get(row.id), now) for row in rows]
 
 
-def _take_back(agent: Agent, boot_id: UUID, now: datetime) -> None:
+def _take_back(agent: Agent, poll: Poll, now: datetime) -> None:
     mine = WritebackRequest.objects.filter(
         organization_id=agent.organization_id, claimed_by=agent, state__in=UNFINISHED
-    ).exclude(boot_id=boot_id)
-    if not mine.exists():
-        return
-    mine.filter(state=State.CLAIMED).update(state=State.QUEUED, claimed_by=None, lease_until=None)
-    mine.filter(state=State.WRITING).update(state=State.UNRESOLVED, lease_until=None)
-    mine.filter(state=State.UNRESOLVED, lease_until__gt=now).update(lease_until=None)
+    )
+    boots = set(mine.values_list("boot_id", flat=True))
+    if poll.boot_id in boots:
+        _lost(agent, poll).update(state=State.QUEUED, claimed_by=None, lease_until=None)
+    if boots - {poll.boot_id}:
+        before = mine.exclude(boot_id=poll.boot_id)
+        before.filter(state=State.CLAIMED).update(state=State.QUEUED, claimed_by=None, lease_until=None)
+        before.filter(state=State.WRITING).update(state=State.UNRESOLVED, lease_until=None)
+        before.filter(state=State.UNRESOLVED, lease_until__gt=now).update(lease_until=None)
 
 
 def _lost(agent: Agent, poll: Poll) -> QuerySet[WritebackRequest]:
