@@ -164,8 +164,10 @@ def read_events(
         values.append(tracking_id.lower())
     question += " ORDER BY number DESC LIMIT ?"
     values.append(-1 if last is None else last)
-    database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)
+    # Not mode=ro: a killed agent may have left a journal, and whoever opens the log next has to roll it back.
+    database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, timeout=10)
     try:
+        database.execute("PRAGMA query_only = ON")
         rows = database.execute(question, values).fetchall()
     finally:
         database.close()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -123,6 +126,22 @@ def test_a_damaged_log_is_set_aside_and_the_agent_goes_on(tmp_path: Path) -> Non
     EventLog(tmp_path, FixedClock()).write(Kind.SERVICE_STARTED)
     assert [event.id for event in read_events(tmp_path)] == ["31015"]
     assert (tmp_path / "events.damaged").exists()
+
+
+def test_the_log_of_an_agent_that_was_killed_while_it_wrote_can_be_read(tmp_path: Path) -> None:
+    EventLog(tmp_path, FixedClock()).write(Kind.SERVICE_STARTED)
+    killed = """
+import os, signal, sqlite3, sys
+log = sqlite3.connect(sys.argv[1], isolation_level=None)
+log.executescript("PRAGMA journal_mode = PERSIST; PRAGMA cache_size = 1; BEGIN IMMEDIATE")
+for number in range(500):  # more than the cache holds, so that pages and journal are on their way to the disk
+    columns = "time, id, name, source, level, message, fields"
+    log.execute(f"INSERT INTO event ({columns}) VALUES ('', '', '', '', '', ?, '{{}}')", ["x" * 1000])
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    died = subprocess.run([sys.executable, "-c", killed, tmp_path / "events.sqlite"], check=False)
+    assert died.returncode == -signal.SIGKILL
+    assert [event.name for event in read_events(tmp_path)] == [Kind.SERVICE_STARTED.value.name]
 
 
 def test_explain_tells_meaning_and_repair() -> None:
