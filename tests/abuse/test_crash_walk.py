@@ -30,8 +30,8 @@ from tests.support.smtp import Sink
 from tests.support.waiting import wait_until
 from tests.support.whole import Whole, build, start_agent
 
-# The write was granted and may have been sent: whoever comes later only finds out what became of it.
-_GRANTED = {"after_grant", "during_modify"}
+# The write was granted, or asked for, and may have been sent: whoever comes later only finds out what became of it.
+_GRANTED = {"after_before_journaled", "after_grant", "during_modify"}
 
 
 @pytest.fixture(scope="module")
