@@ -29,6 +29,7 @@ WRITE_OWNER = 0x80000
 _ALLOW, _DENY, _ALLOW_OBJECT, _DENY_OBJECT = 0, 1, 5, 6  # other types audit, or carry conditions
 _INHERIT_ONLY = 0x08  # meant for the children, says nothing about this object
 _INHERITED = 0x10
+_BEQUEATHED = 0x02  # to containers, as every object of a directory is
 _FLAG_NAMES = {0x1: "OI", 0x2: "CI", 0x4: "NP", _INHERIT_ONLY: "IO", _INHERITED: "ID"}
 _PROTECTED = 0x1000  # of the descriptor's control: nothing is inherited from above
 
@@ -66,22 +67,26 @@ class Ace:
 class Dacl:
     """The entries in their order, which decides, and the owner's SID ("" where it was not read).
 
-    ``protected``: what the objects above pass on does not arrive here ("inheritance is off").
+    ``protected``: what the objects above pass on does not arrive here ("inheritance is off"). ``bequeathed``: the
+    object's own entries for those below, whether or not they count for itself.
     """
 
     owner: str
     entries: tuple[Ace, ...]
     protected: bool = False
+    bequeathed: tuple[Ace, ...] = ()
 
     @classmethod
     def parse(cls, descriptor: bytes) -> Dacl:
         """Of a self-relative security descriptor. Raises ValueError where it is cut off."""
         try:
             control, owner, _, _, offset = struct.unpack_from("<H4I", descriptor, 2)
+            entries = tuple(_entries(descriptor, offset)) if offset else ()
             return cls(
                 owner=sid_text(descriptor[owner:]) if owner else "",
-                entries=tuple(_entries(descriptor, offset)) if offset else (),
+                entries=tuple(entry for entry in entries if not entry.flags & _INHERIT_ONLY),
                 protected=bool(control & _PROTECTED),
+                bequeathed=tuple(entry for entry in entries if entry.flags & _BEQUEATHED and not entry.inherited),
             )
         except (struct.error, IndexError) as error:
             raise ValueError("the security descriptor is cut off") from error
@@ -133,7 +138,7 @@ def _entries(descriptor: bytes, offset: int) -> Iterator[Ace]:
             if present & 2:
                 heirs = UUID(bytes_le=descriptor[body : body + 16])
                 body += 16
-        if kind in (_ALLOW, _DENY, _ALLOW_OBJECT, _DENY_OBJECT) and not flags & _INHERIT_ONLY:
+        if kind in (_ALLOW, _DENY, _ALLOW_OBJECT, _DENY_OBJECT):
             allows = kind in (_ALLOW, _ALLOW_OBJECT)
             yield Ace(allows, _mapped(mask), subject, sid_text(descriptor[body:]), flags, heirs)
         position += size

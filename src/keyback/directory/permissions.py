@@ -27,7 +27,7 @@ from keyback.directory.descriptors import (
 )
 from keyback.directory.protection import protected_group
 
-__all__ = ["Right", "Subject", "Verdict", "excess", "grant_place", "judge", "missing_rights", "subject_of"]
+__all__ = ["Right", "Subject", "Verdict", "excess", "grant_place", "judge", "missing_rights", "source_of", "subject_of"]
 
 USER_CLASS = UUID("bf967aba-0de6-11d0-a285-00aa003049e2")
 _DOMAIN_CLASS = UUID("19195a5b-6da0-11d0-afd3-00c04fd930c9")
@@ -131,6 +131,29 @@ def grant_place(connection: Connection, dn: str, base: str, known: dict[str, Dac
         if dacl is not None and dacl.protected:
             return str(above)
     return base
+
+
+def source_of(connection: Connection, dn: str, entry: Ace, known: dict[str, Dacl | None]) -> tuple[str, Ace] | None:
+    """The object above ``dn`` that passes an inherited entry down, and the entry as it stands there.
+
+    None where it cannot be seen. ``known`` as for `grant_place`.
+    """
+    names = ldap.dn.str2dn(dn, ldap.DN_FORMAT_LDAPV3)
+    domain = len(ldap.dn.str2dn(connection.root.default_naming_context, ldap.DN_FORMAT_LDAPV3))
+    for place in range(1, len(names) - domain + 1):
+        above = ldap.dn.dn2str(names[place:])
+        if above not in known:
+            known[above] = read_dacl(connection, above)
+        dacl = known[above]
+        for given in dacl.bequeathed if dacl is not None else ():
+            if (given.allows, given.mask, given.subject, given.sid) == (
+                entry.allows,
+                entry.mask,
+                entry.subject,
+                entry.sid,
+            ):
+                return above, given
+    return None
 
 
 def excess(connection: Connection, bases: Iterable[str]) -> tuple[str, ...]:

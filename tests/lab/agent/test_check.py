@@ -156,6 +156,19 @@ def test_a_denial_on_one_person_is_found_explained_and_mended(
     Service(forest).reset(account, "Fresh-Passw0rd!", hints=False)
 
 
+def test_an_inherited_denial_is_traced_to_where_it_stands(
+    agent: AgentProcess, forest: lab.Forest, rights: Callable[[str], None]
+) -> None:
+    del rights  # restores what is bent here
+    api.deny_right(forest, "reset-password")
+    answer = found(agent.config, fails=True)
+    (failed,) = findings(answer, "failed")
+    assert f"denied to the account itself, inherited from {forest.people_dn}" in failed["text"]
+    (line,) = samba_lines(answer)
+    carry_out(forest, line)
+    assert codes(found(agent.config, fails=False), "failed") == set()
+
+
 def test_where_inheritance_is_off_the_lines_name_the_person(
     agent: AgentProcess, forest: lab.Forest, new_person: Callable[..., Person]
 ) -> None:

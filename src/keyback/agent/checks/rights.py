@@ -13,7 +13,7 @@ from keyback.agent.checks.findings import Finding, Section, Status
 from keyback.directory import Account, Connection, Right, read_domain
 from keyback.directory.accounts import read_dacl
 from keyback.directory.descriptors import Ace, Dacl
-from keyback.directory.permissions import Verdict, excess, grant_place, judge
+from keyback.directory.permissions import Verdict, excess, grant_place, judge, source_of
 from keyback.directory.protection import is_below
 
 __all__ = ["ON_PEOPLE", "Judge"]
@@ -112,8 +112,10 @@ class Judge:
     def _cause(self, account: Account, verdict: Verdict) -> tuple[str, tuple[str, ...]]:
         entry, right = verdict.entry, verdict.right
         if entry is not None and entry.inherited:
-            above = f"Remove the denial above {account.dn}: it is inherited by everything below."
-            return f"denied{self._by(entry)}", (above,)
+            source = source_of(self._connection, account.dn, entry, self._known)
+            if source is None:
+                return f"denied{self._by(entry)}", (f"Remove the denial above {account.dn}, wherever it stands.",)
+            return f"denied{self._by(entry)} from {source[0]}", repairs.remove_denial(self.trustee, *source)
         if entry is not None:
             return f"denied{self._by(entry)}", repairs.remove_denial(self.trustee, account.dn, entry)
         base = next((base for base in self._bases if is_below(account.dn, base)), None)
