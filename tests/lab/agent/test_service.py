@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -170,6 +172,23 @@ def test_it_starts_synchronises_beats_and_stops_when_it_is_told_to(agent: AgentP
     assert agent.log.read_text() == ""
 
 
+def test_what_was_claimed_is_finished_before_it_stops(stack: Stack, forest: lab.Forest, agent: AgentProcess) -> None:
+    person = api.new_person(forest)
+    run(agent, "sync", "run")
+    script = Path(__file__).parents[2] / "support/slow_agent.py"
+    slow = AgentProcess("slow", agent.config, stack.logs, wrapper=[sys.executable, script, "3"])
+    began = datetime.now(UTC)
+    slow.start()
+    reset = _spawn(stack, "admin", "reset", f"{person.account}@{forest.dns_domain}", "--generate", "--keep")
+    wait_for(agent, "31009", began)
+    assert slow.process is not None
+    slow.process.terminate()
+    assert slow.process.wait(timeout=20) == 0
+    assert numbers(agent)[-2:] == ["31010", "31016"]
+    said, _ = reset.communicate(timeout=30)
+    assert "was reset" in said
+
+
 def test_it_starts_without_a_portal_and_works_when_there_is_one(stack: Stack, agent: AgentProcess) -> None:
     stack.portal.stop()
     try:
@@ -210,6 +229,17 @@ def test_a_rolled_key_is_announced_and_sealed_for(stack: Stack, forest: lab.Fore
         said = stack.keyback("admin", "reset", f"{person.account}@{forest.dns_domain}", "--generate", "--keep")
         assert "was reset" in said
     assert json.loads(file.read_text())[0]["replaced_at"] is not None
+
+
+def _spawn(stack: Stack, *arguments: str) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    return subprocess.Popen(
+        [KEYBACK, *arguments],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**environment, "KEYBACK_CONFIG": str(stack.config)},
+    )
 
 
 # --- what is damaged
