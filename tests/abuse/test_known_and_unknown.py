@@ -21,7 +21,7 @@ from tests.support.person import PersonAtBrowser
 from tests.support.whole import Whole
 
 _LITERAL = re.compile(r"""'(?:[^']|'')*'(?:::\w+)?|"s\d+_x\d+"|\b\d+(?:\.\d+)?\b|\bNULL\b|\bTrue\b|\bFalse\b""")
-_CHANGING = ("Set-Cookie", "Keyback-Tracking-Id", "Date", "Content-Length")
+_CHANGING = ("Set-Cookie", "Keyback-Tracking-Id", "Date", "Content-Length", "Retry-After")
 
 
 @dataclass(frozen=True)
@@ -205,7 +205,7 @@ class Answer:
     headers: tuple[tuple[str, str], ...]
 
 
-_CHANGING_ON_THE_WIRE = {"date", "keyback-tracking-id", "set-cookie"}
+_CHANGING_ON_THE_WIRE = {"date", "keyback-tracking-id", "set-cookie", "retry-after"}
 
 
 def _over_http(whole: Whole, user_id: str) -> list[Answer]:
