@@ -3,12 +3,14 @@ really happens when the service account resets, changes, unlocks and expires."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 import ldap
 import pytest
+from ldap.controls import RequestControl
 from tests.lab.directory.conftest import server_of
 from tests.lab.service import Service
 
@@ -16,7 +18,7 @@ from keyback.directory import Connection, Right, connect, find_account, read_acc
 from keyback.directory.accounts import read_dacl
 from keyback.directory.permissions import judge, subject_of
 from lab import Forest
-from lab._descriptor import Access, Entry, Inherit
+from lab._descriptor import Access, Entry, Inherit, sid_bytes
 from lab._directory import Directory, password_value
 
 pytestmark = pytest.mark.lab
@@ -60,7 +62,8 @@ class Arrangement:
     """Entries of the unit above and of the person. ``granted``: what is expected, by initials (pwdLastSet is P).
 
     ``change``: whether Change Password is expected, which everybody has by default. ``deeper``: one more unit in
-    between. ``kept_order``: as written here, where the directory's tools would put denials first.
+    between. ``kept_order``: as written here, where the directory's tools would put denials first. ``owner``: the service
+    account owns the person. Entries for Owner Rights are not among them: Samba leaves these out where Windows does not.
     """
 
     name: str
@@ -71,6 +74,7 @@ class Arrangement:
     deeper: bool = False
     change: bool = True
     kept_order: bool = False
+    owner: bool = False
 
 
 ARRANGEMENTS = [
@@ -175,6 +179,11 @@ ARRANGEMENTS = [
         "allowed before denied, out of order", "R", (allow(ME, CR, RESET), deny(ME, CR, RESET)), kept_order=True
     ),
     Arrangement(
+        "its owner has no right by that",
+        owner=True,
+    ),
+    Arrangement("Owner Rights of another owner", "", (allow(OWNER, CR, RESET),)),
+    Arrangement(
         "a group allowed before Everyone is denied, out of order",
         "L",
         (allow(GROUP, WP, LOCKOUT), deny(EVERYONE, WP, LOCKOUT)),
@@ -192,6 +201,13 @@ class Ground:
     connection: Connection
     unit: str
     sids: dict[str, str]
+
+    def give(self, dn: str) -> None:
+        """Make the service account the owner."""
+        descriptor = struct.pack("<BBHIIII", 1, 0, 0x8000, 20, 0, 0, 0) + sid_bytes(self.sids[ME])
+        change = [(ldap.MOD_REPLACE, "nTSecurityDescriptor", [descriptor])]
+        owner_only = RequestControl("1.2.840.113556.1.4.801", True, b"\x30\x03\x02\x01\x01")
+        self.admin._ldap.modify_ext_s(dn, change, serverctrls=[owner_only])
 
     def lay(self, dn: str, entries: tuple[Entry, ...], *, protected: bool = False, kept_order: bool = False) -> None:
         named = [replace(entry, sid=self.sids.get(entry.sid, entry.sid)) for entry in entries]
@@ -259,6 +275,8 @@ def put_person(ground: Ground, arrangement: Arrangement) -> str:
     )
     ground.sids[PERSON] = ground.admin.sid(dn)
     ground.lay(dn, arrangement.person, protected=arrangement.protected, kept_order=arrangement.kept_order)
+    if arrangement.owner:
+        ground.give(dn)
     return account
 
 
