@@ -62,8 +62,8 @@ class Arrangement:
     """Entries of the unit above and of the person. ``granted``: what is expected, by initials (pwdLastSet is P).
 
     ``change``: whether Change Password is expected, which everybody has by default. ``deeper``: one more unit in
-    between. ``kept_order``: as written here, where the directory's tools would put denials first. ``owner``: the service
-    account owns the person. Entries for Owner Rights are not among them: Samba leaves these out where Windows does not.
+    between. ``kept_order``: as written here, where the directory's tools would put denials first. ``owner``: the
+    service account owns the person (what Owner Rights then mean, Samba and Windows see differently).
     """
 
     name: str
