@@ -102,6 +102,7 @@ def used_bearer(whole: Whole) -> str:
     return next(value.removeprefix("Bearer ") for value in seen if value)
 
 
+@pytest.mark.timeout(300)  # it also builds a second Keyback, and reads every file that anybody wrote meanwhile
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
 def test_passwords_codes_and_tokens_are_found_nowhere(
     database: str, request: pytest.FixtureRequest, chromium: Browser, tmp_path: Path

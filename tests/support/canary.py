@@ -99,7 +99,7 @@ class ProcessWatch:
                     for name in ("cmdline", "environ"):
                         with suppress(OSError):
                             self.seen.add((process / name).read_bytes())
-            time.sleep(0.02)
+            time.sleep(0.1)  # no command of Keyback's starts and ends faster
 
     def stop(self) -> None:
         self._over.set()
