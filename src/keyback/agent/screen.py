@@ -21,11 +21,10 @@ from keyback.agent.files import read_private, write_private
 from keyback.agent.identity import Identity
 from keyback.errors import ConfigurationError
 from keyback.passwords import BannedWords, Code, PersonNames, Profile, Rules, builtin, judge
-from keyback.passwords._termfile import TermsRefused
 from keyback.passwords.breached import BreachedFile
 from keyback.passwords.ranges import RangeService
 from keyback.passwords.rules import Breached
-from keyback.passwords.terms import compile_with_builtin, parse_terms, read_terms
+from keyback.passwords.terms import TermsRefused, compile_with_builtin, parse_terms, read_terms
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.errors import ProtocolError
 from keyback.protocol.messages import BannedTerms, SignedTerms, parse

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from keyback.passwords._termfile import MAGIC, MOST_TERMS, TermsRefused, compile_terms, refusal_of
 
-__all__ = ["builtin_terms", "compile_with_builtin", "is_compiled", "parse_terms", "read_terms"]
+__all__ = ["TermsRefused", "builtin_terms", "compile_with_builtin", "is_compiled", "parse_terms", "read_terms"]
 
 
 def parse_terms(text: str, name: str = "the list") -> list[str]:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from pydantic import ValidationError
+from tests.unit.agent.test_events import FixedClock
 
 from keyback.agent.config import Passwords
 from keyback.agent.events import EventLog, read_events
@@ -15,14 +16,13 @@ from keyback.agent.files import write_private
 from keyback.agent.identity import Identity
 from keyback.agent.screen import Screen
 from keyback.passwords import PersonNames
-from keyback.passwords._termfile import TermsRefused
 from keyback.passwords.breached import Kind, digest_of
 from keyback.passwords.breachedbuild import build
+from keyback.passwords.terms import TermsRefused
 from keyback.protocol.encoding import b64encode
 from keyback.protocol.errors import Forged
 from keyback.protocol.messages import BannedTerms, SignedTerms
 from keyback.protocol.signing import sign_banned_terms
-from tests.unit.agent.test_events import FixedClock
 
 PORTAL = Ed25519PrivateKey.generate()
 ORGANIZATION = uuid4()

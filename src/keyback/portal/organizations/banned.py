@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db import transaction
 
 from keyback.passwords import BannedWords, builtin
-from keyback.passwords.terms import compile_with_builtin, parse_terms
+from keyback.passwords.terms import TermsRefused, compile_with_builtin, parse_terms
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.organizations.models import BannedList, Organization
@@ -22,6 +22,10 @@ from keyback.protocol.messages import BannedTerms, SignedTerms, parse
 from keyback.protocol.signing import sign_banned_terms, verify_banned_terms
 
 __all__ = ["Screening", "change", "newer_than", "screening", "shown"]
+
+
+_LONGEST = 3_000_000
+"""Bytes of a list, so that it passes through the agents' door in one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ def change(
         )
         kept = parse_terms(new.terms)
         content = new.to_bytes()
+        if len(content) > _LONGEST:
+            raise TermsRefused(f"the list is too long to be sent: {len(content)} bytes of {_LONGEST} at most")
         BannedList.objects.update_or_create(
             organization=organization,
             defaults={
