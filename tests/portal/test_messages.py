@@ -10,7 +10,7 @@ from django.db import transaction
 
 from keyback.portal.config import MailConfig
 from keyback.portal.messages import worker
-from keyback.portal.messages.models import Message
+from keyback.portal.messages.models import Channel, Message
 from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.messages.worker import purge, send_due
 from keyback.portal.organizations import setup
@@ -123,7 +123,7 @@ def test_a_worker_that_dies_while_sending_loses_nothing(
     mail_to: Sink, organization: Organization, now: datetime
 ) -> None:
     row = code_for(organization, now)
-    worker._claim(now)
+    worker._claim(now, Channel.MAIL)
     row.refresh_from_db()
     assert row.state == "sending"
     assert send_due(now + timedelta(seconds=29)) == 0

@@ -11,7 +11,7 @@ __all__ = ["messages"]
 
 @click.group()
 def messages() -> None:
-    """Mail on its way."""
+    """Mail, text messages and calls on their way."""
 
 
 @messages.command("list")
@@ -21,7 +21,7 @@ def messages() -> None:
 @json_option
 @on_portal
 def list_(*, slug: str, state: str | None, last: int, as_json: bool) -> None:
-    """Mail of the organization SLUG, oldest first, with what went wrong."""
+    """Mail, text messages and calls of the organization SLUG, oldest first, with what went wrong."""
     from keyback.portal.messages.models import Message
 
     # What was written for unknown people is never sent; it would only puzzle here.
@@ -31,6 +31,7 @@ def list_(*, slug: str, state: str | None, last: int, as_json: bool) -> None:
     rows = [
         {
             "created": row.created_at,
+            "channel": row.channel,
             "kind": row.kind,
             "state": row.state,
             "attempts": row.attempts,
@@ -40,4 +41,4 @@ def list_(*, slug: str, state: str | None, last: int, as_json: bool) -> None:
         }
         for row in reversed(found.order_by("-created_at")[:last])
     ]
-    show(rows, ["created", "kind", "state", "attempts", "sent", "problem", "tracking_id"], as_json=as_json)
+    show(rows, ["created", "channel", "kind", "state", "attempts", "sent", "problem", "tracking_id"], as_json=as_json)

@@ -78,6 +78,7 @@ def list_(*, as_json: bool) -> None:
     help="Masks and exact refusals before any proof, as Microsoft's service does. It reveals which accounts exist.",
 )
 @click.option("--contact-url", help="Where 'contact your administrator' leads; empty for none.")
+@click.option("--phone-region", metavar="XX", help="Of telephone numbers without a country code, such as DE or GB.")
 @click.option("--accent", help="Colour of buttons and links, as #rrggbb; empty for the usual one.")
 @on_portal
 def set_(*, slug: str, **settings: object) -> None:

@@ -1,4 +1,4 @@
-"""What the portal does without being asked: send mail, move what time has moved, seal the audit, forget what is over.
+"""What the portal does unasked: send messages, move what time has moved, seal the audit, forget what is over.
 
 Each duty has a thread. All of them may run in any number of processes at once: what they do is claimed in the database.
 """
@@ -18,6 +18,7 @@ from keyback.portal.agents import tokens
 from keyback.portal.audit import sealer
 from keyback.portal.limits import budgets
 from keyback.portal.messages import worker
+from keyback.portal.messages.models import Channel
 from keyback.portal.people import sync
 from keyback.portal.writeback import requests
 
@@ -47,7 +48,10 @@ _EVERY: dict[str, tuple[float, Callable[[datetime], object]]] = {
 def running() -> Iterator[None]:
     """Every duty, until the block ends; then whatever is under way is finished."""
     stop = threading.Event()
-    threads = [_thread("mail", lambda: worker.run(stop))]
+    threads = [
+        _thread(channel.value, lambda channel=channel: worker.run(stop, channel))  # type: ignore[misc]
+        for channel in Channel
+    ]
     threads += [
         _thread(name, lambda name=name, pause=pause, job=job: _repeat(name, pause, job, stop))  # type: ignore[misc]
         for name, (pause, job) in _EVERY.items()

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import os
 import tomllib
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from keyback.errors import ConfigurationError
 
-__all__ = ["Config", "MailConfig", "load", "read"]
+__all__ = ["Config", "GatewayConfig", "MailConfig", "Template", "load", "read"]
 
 LOOPBACK = ("127.", "localhost", "[::1]", "::1")
 
@@ -43,6 +45,64 @@ class MailConfig(_Frozen):
         return self
 
 
+Template = JsonValue
+"""Text with ``{placeholders}``, or lists and objects of such texts."""
+
+
+class GatewayConfig(_Frozen):
+    """An HTTP gateway that sends text messages or makes calls: one POST each, taken where it answers 2xx.
+
+    ``fields``: what stands in the form, or in the JSON object. Their texts, and those of ``headers``, may hold ``{to}``
+    (``+441632960001``), ``{digits}`` (the same without +), ``{text}``, ``{language}``, ``{id}`` (the same for every try
+    of one message) and the names of ``secrets``, which stand in files. ``timeout_s`` in seconds.
+    """
+
+    url: str
+    body: Literal["form", "json"] = "form"
+    fields: dict[str, Template]
+    headers: dict[str, str] = {}
+    secrets: dict[str, Path] = {}
+    timeout_s: Annotated[float, Field(ge=1, le=10)] = 5
+
+    @field_validator("url")
+    @classmethod
+    def _encrypted_unless_local(cls, value: str) -> str:
+        return _secure(value)
+
+    @model_validator(mode="after")
+    def _known_placeholders(self) -> GatewayConfig:
+        known = {"to", "digits", "text", "language", "id", *self.secrets}
+        used = {name for text in _texts([self.fields, dict(self.headers)]) for name in _placeholders(text)}
+        if used - known:
+            raise ValueError(f"unknown placeholder {{{min(used - known)}}}; there are: {', '.join(sorted(known))}")
+        if not {"to", "digits"} & used or "text" not in used:
+            raise ValueError("the fields must hold {text}, and {to} or {digits}")
+        return self
+
+
+def _texts(template: Template) -> Iterator[str]:
+    if isinstance(template, str):
+        yield template
+    elif isinstance(template, dict | list):
+        for part in template.values() if isinstance(template, dict) else template:
+            yield from _texts(part)
+
+
+def _placeholders(text: str) -> Iterator[str]:
+    for _literal, name, form, conversion in Formatter().parse(text):
+        if name is not None and (form or conversion or not name.isidentifier()):
+            raise ValueError("a placeholder is a name in braces; a brace itself is written twice")
+        if name is not None:
+            yield name
+
+
+def _secure(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme == "https" or (url.scheme == "http" and (url.hostname or "").startswith(LOOPBACK)):
+        return value
+    raise ValueError("must begin with https:// (plain http is for loopback only)")
+
+
 class Config(_Frozen):
     """``public_url``: where people reach the portal; links in mail are built from it, never from a request.
 
@@ -62,6 +122,8 @@ class Config(_Frozen):
     office_networks: tuple[str, ...] = ()
     work_cost: Annotated[int, Field(ge=1, le=10_000_000)] = 5_000
     mail: MailConfig = MailConfig()
+    sms: GatewayConfig | None = None
+    voice: GatewayConfig | None = None
 
     @field_validator("database")
     @classmethod
@@ -73,10 +135,7 @@ class Config(_Frozen):
     @field_validator("public_url")
     @classmethod
     def _secure_url(cls, value: str) -> str:
-        url = urlsplit(value)
-        if url.scheme == "https" or (url.scheme == "http" and (url.hostname or "").startswith(LOOPBACK)):
-            return value.rstrip("/")
-        raise ValueError("must begin with https:// (plain http is for loopback only)")
+        return _secure(value).rstrip("/")
 
     @property
     def secure(self) -> bool:

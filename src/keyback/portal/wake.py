@@ -22,7 +22,7 @@ from django.db import connection, transaction
 __all__ = ["MAIL", "Bell", "notify", "subscribe", "watch", "work_of"]
 
 MAIL = "mail"
-"""A message was queued."""
+"""A mail was queued. The other channels of messages have topics named like them."""
 
 _CHANNEL = "keyback_wake"
 _RECONNECT_AFTER = 1.0

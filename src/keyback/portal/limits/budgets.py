@@ -26,6 +26,8 @@ __all__ = [
     "CODES_SENT_POOL",
     "IDENTIFIED",
     "ONBOARDING",
+    "PHONE_VALIDATIONS",
+    "PHONE_VALIDATIONS_POOL",
     "PROOF_FAILED",
     "PROOF_FAILED_POOL",
     "RECOVERIES_STARTED",
@@ -61,6 +63,8 @@ CODES_SENT = Budget("codes_sent", 5, _HOUR, _DAY)
 CODES_SENT_POOL = Budget("codes_sent_pool", 50, _DAY, _DAY)
 PROOF_FAILED = Budget("proof_failed", 5, _HOUR, _DAY)
 PROOF_FAILED_POOL = Budget("proof_failed_pool", 50, _DAY, _DAY)
+PHONE_VALIDATIONS = Budget("phone_validations", 5, _HOUR, _DAY)
+PHONE_VALIDATIONS_POOL = Budget("phone_validations_pool", 50, _DAY, _DAY)
 RESETS = Budget("resets", 5, _HOUR, _DAY)
 ONBOARDING = Budget("onboarding", 20, _HOUR)
 

@@ -1,4 +1,4 @@
-"""Mail on its way. Address and text are encrypted, and erased at hand-over to the mail server."""
+"""Messages on their way. Address and text are encrypted, and erased at hand-over to mail server or gateway."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ from django.db import models
 
 from keyback.portal.organizations.models import Organization
 
-__all__ = ["Message"]
+__all__ = ["Channel", "Message"]
+
+
+class Channel(models.TextChoices):
+    """Each has a worker of its own: one whose server stalls keeps no other waiting."""
+
+    MAIL = "mail"
+    SMS = "sms"
+    VOICE = "voice"
 
 
 class Message(models.Model):
@@ -23,6 +31,7 @@ class Message(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     kind = models.CharField(max_length=30)
+    channel = models.CharField(max_length=5, choices=Channel, default=Channel.MAIL)
     tracking_id = models.UUIDField(null=True)
     state = models.CharField(max_length=8, choices=State, default=State.QUEUED)
     discard = models.BooleanField(default=False)
@@ -37,8 +46,8 @@ class Message(models.Model):
     class Meta:
         indexes = [
             models.Index(
-                fields=["next_attempt_at"],
+                fields=["channel", "next_attempt_at"],
                 condition=models.Q(state__in=["queued", "sending"]),
-                name="mail_due",
+                name="message_due",
             )
         ]

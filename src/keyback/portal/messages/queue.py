@@ -1,5 +1,5 @@
-"""Mail is written as a row in the transaction of what it tells about, and sent by the worker. Text and address are
-encrypted."""
+"""Mail, text messages and calls are written as a row in the transaction of what it tells about, and sent by the
+workers. Text and address are encrypted."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 
 from keyback.portal import wake
-from keyback.portal.messages.models import Message
+from keyback.portal.messages.models import Channel, Message
 from keyback.portal.organizations.models import Organization
 from keyback.portal.vault import seal_value
 from keyback.protocol.encoding import canonical_json
@@ -27,7 +27,8 @@ CODE_LIFE = timedelta(minutes=5)
 
 
 class MessageKind(StrEnum):
-    """Each has two templates under templates/mail: ``<kind>.subject.txt`` and ``<kind>.txt``."""
+    """Each has two templates under templates/mail: ``<kind>.subject.txt`` and ``<kind>.txt``. What a code by telephone
+    says is ``<channel>/code.txt``, with the method."""
 
     CODE = "code"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 — a kind's name
@@ -46,6 +47,7 @@ def enqueue(
     tracking_id: UUID | None = None,
     expires_in: timedelta = NOTICE_LIFE,
     discard: bool = False,
+    channel: Channel = Channel.MAIL,
 ) -> Message:
     """Writes the row; it joins the caller's transaction and wakes the worker when that commits.
 
@@ -56,13 +58,15 @@ def enqueue(
     content = {
         "to": to or "nobody@invalid",
         "organization": _one_line(organization.name),
-        **_rendered(organization, kind, language, context),
+        "language": language,
+        **_rendered(organization, kind, channel, language, context),
     }
     sealed = seal_value(organization.id, row_id, "message", canonical_json(content).decode("ascii"))
     message = Message.objects.create(
         id=row_id,
         organization=organization,
         kind=kind.value,
+        channel=channel.value,
         tracking_id=tracking_id,
         discard=discard or not to,
         sealed=sealed.encode("ascii"),
@@ -70,12 +74,12 @@ def enqueue(
         next_attempt_at=now,
         expires_at=now + (CODE_LIFE if kind is MessageKind.CODE else expires_in),
     )
-    wake.notify(wake.MAIL)
+    wake.notify(channel.value)
     return message
 
 
 def _rendered(
-    organization: Organization, kind: MessageKind, language: str, context: Mapping[str, str | int]
+    organization: Organization, kind: MessageKind, channel: Channel, language: str, context: Mapping[str, str | int]
 ) -> dict[str, str]:
     values = {
         **context,
@@ -84,6 +88,8 @@ def _rendered(
         "public_url": settings.CONFIG.public_url,
     }
     with translation.override(language or settings.LANGUAGE_CODE):
+        if channel is not Channel.MAIL:
+            return {"subject": "", "text": _one_line(render_to_string(f"{channel.value}/{kind.value}.txt", values))}
         subject = render_to_string(f"mail/{kind.value}.subject.txt", values)
         text = render_to_string(f"mail/{kind.value}.txt", values)
     return {"subject": _one_line(subject), "text": text.strip() + "\n"}

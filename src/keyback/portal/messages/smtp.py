@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -12,38 +11,15 @@ from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime
 from types import TracebackType
-from uuid import UUID
 
 from django.conf import settings
 
-from keyback.errors import KeybackError
 from keyback.portal.config import MailConfig
+from keyback.portal.messages.transport import Outgoing, SendRefused
 
-__all__ = ["MailRefused", "MailServer", "Outgoing"]
+__all__ = ["MailServer"]
 
 _TIMEOUT = 10
-
-
-class MailRefused(KeybackError):
-    """The mail server did not take it. ``problem`` names the kind of failure and the reply code; never the reply's
-    text, which may quote the address. ``permanent``: trying again will not help (RFC 5321, 5yz)."""
-
-    code = "mail_refused"
-
-    def __init__(self, problem: str, *, permanent: bool) -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.permanent = permanent
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    id: UUID
-    to: str = field(repr=False)
-    organization: str
-    subject: str
-    text: str = field(repr=False)
-    tracking_id: UUID | None
 
 
 class MailServer:
@@ -53,7 +29,7 @@ class MailServer:
     def __init__(self, config: MailConfig) -> None:
         self._config = config
         self._connection: smtplib.SMTP | None = None
-        self._silent: MailRefused | None = None
+        self._silent: SendRefused | None = None
 
     def __enter__(self) -> MailServer:
         return self
@@ -64,7 +40,7 @@ class MailServer:
         self._close()
 
     def send(self, mail: Outgoing) -> None:
-        """Raises MailRefused."""
+        """Raises SendRefused."""
         if self._silent is not None:
             raise self._silent
         try:
@@ -74,22 +50,22 @@ class MailServer:
             self._connection.send_message(message, from_addr=self._config.sender, to_addrs=[mail.to])
         except (ValueError, MessageError):
             # An address or a name that makes no header. One broken row must not hold up those behind it.
-            raise MailRefused("it could not be put into the form of a mail", permanent=True) from None
+            raise SendRefused("it could not be put into the form of a mail", permanent=True) from None
         except smtplib.SMTPRecipientsRefused as error:
             code = next(iter(error.recipients.values()))[0] if error.recipients else 0
             self._close()
-            raise MailRefused(f"the address was refused ({code})", permanent=code >= 500) from None
+            raise SendRefused(f"the address was refused ({code})", permanent=code >= 500) from None
         except smtplib.SMTPAuthenticationError as error:
             self._close()
-            raise MailRefused(f"signing in to the mail server failed ({error.smtp_code})", permanent=False) from None
+            raise SendRefused(f"signing in to the mail server failed ({error.smtp_code})", permanent=False) from None
         except smtplib.SMTPResponseException as error:
             self._close()
-            raise MailRefused(
+            raise SendRefused(
                 f"the mail server refused ({error.smtp_code})", permanent=error.smtp_code >= 500
             ) from None
         except (OSError, smtplib.SMTPException) as error:
             self._close()
-            self._silent = MailRefused(f"no mail server: {type(error).__name__}", permanent=False)
+            self._silent = SendRefused(f"no mail server: {type(error).__name__}", permanent=False)
             raise self._silent from None
 
     def _close(self) -> None:

@@ -1,7 +1,8 @@
-"""Hands mail to the mail server. Any number of workers may run; a row is claimed before it is sent.
+"""Hands messages over: mail to the mail server, the rest to its gateway. Any number of workers may run, each for one
+channel; a row is claimed before it is sent.
 
-A row is erased of text and address in the statement that records its hand-over. A worker that dies between the mail
-server's answer and that statement leaves a row that is sent again after its lease: a person may get a mail twice,
+A row is erased of text and address in the statement that records its hand-over. A worker that dies between the
+server's answer and that statement leaves a row that is sent again after its lease: a person may get a message twice,
 never none.
 """
 
@@ -17,8 +18,10 @@ from django.conf import settings
 from django.db import close_old_connections, connection, transaction
 
 from keyback.portal import wake
-from keyback.portal.messages.models import Message
-from keyback.portal.messages.smtp import MailRefused, MailServer, Outgoing
+from keyback.portal.messages.gateway import Gateway
+from keyback.portal.messages.models import Channel, Message
+from keyback.portal.messages.smtp import MailServer
+from keyback.portal.messages.transport import Outgoing, SendRefused, Transport
 from keyback.portal.vault import VaultMismatch, open_value
 
 __all__ = ["purge", "run", "send_due"]
@@ -37,27 +40,28 @@ _WAIT = 2.0
 State = Message.State
 
 
-def run(stop: threading.Event) -> None:
-    """Sends what is due until ``stop`` is set. Wakes when something is queued, and looks every two seconds anyway."""
+def run(stop: threading.Event, channel: Channel = Channel.MAIL) -> None:
+    """Sends what is due on this channel until ``stop`` is set. Wakes when something is queued, and looks
+    every two seconds anyway."""
     try:
-        with wake.subscribe(wake.MAIL) as bell:
+        with wake.subscribe(channel.value) as bell:
             while not stop.is_set():
                 close_old_connections()
                 try:
-                    while send_due(datetime.now(UTC)) and not stop.is_set():
+                    while send_due(datetime.now(UTC), channel) and not stop.is_set():
                         pass
                 except Exception:
-                    _log.exception("sending mail failed; it is tried again")
+                    _log.exception("sending %s failed; it is tried again", channel.value)
                 bell.wait(_WAIT)
     finally:
         connection.close()
 
 
-def send_due(now: datetime) -> int:
-    """One batch of what is due at ``now``. How many rows it dealt with."""
-    rows = _claim(now)
+def send_due(now: datetime, channel: Channel = Channel.MAIL) -> int:
+    """One batch of what is due on this channel at ``now``. How many rows it dealt with."""
+    rows = _claim(now, channel)
     began = time.monotonic()
-    with MailServer(settings.CONFIG.mail) as server:
+    with _transport(channel) as server:
         for row in rows:
             if row.expires_at <= now:
                 _end(row, State.DEAD, now, "not sent in time")
@@ -66,26 +70,32 @@ def send_due(now: datetime) -> int:
     return len(rows)
 
 
-def _claim(now: datetime) -> list[Message]:
+def _transport(channel: Channel) -> Transport:
+    if channel is Channel.MAIL:
+        return MailServer(settings.CONFIG.mail)
+    return Gateway(settings.CONFIG.sms if channel is Channel.SMS else settings.CONFIG.voice)
+
+
+def _claim(now: datetime, channel: Channel) -> list[Message]:
     """A claim is a moved ``next_attempt_at``: whoever dies with it loses it when that time comes."""
     unsent = [State.QUEUED, State.SENDING]
-    due = Message.objects.filter(state__in=unsent, next_attempt_at__lte=now).order_by("next_attempt_at")
+    due = Message.objects.filter(channel=channel, state__in=unsent, next_attempt_at__lte=now)
     with transaction.atomic():
         if connection.features.has_select_for_update_skip_locked:
             due = due.select_for_update(skip_locked=True)
-        rows = list(due[:_BATCH])
+        rows = list(due.order_by("next_attempt_at")[:_BATCH])
         Message.objects.filter(pk__in=[row.pk for row in rows]).update(
             state=State.SENDING, next_attempt_at=now + _LEASE
         )
     return rows
 
 
-def _deliver(row: Message, server: MailServer, now: datetime) -> None:
+def _deliver(row: Message, server: Transport, now: datetime) -> None:
     try:
         outgoing = _opened(row)
         if not row.discard:
             server.send(outgoing)
-    except MailRefused as refusal:
+    except SendRefused as refusal:
         _failed(row, refusal, now)
     except VaultMismatch:
         _end(row, State.DEAD, now, "its text could not be opened")
@@ -101,11 +111,12 @@ def _opened(row: Message) -> Outgoing:
         organization=content["organization"],
         subject=content["subject"],
         text=content["text"],
+        language=content.get("language", ""),
         tracking_id=row.tracking_id,
     )
 
 
-def _failed(row: Message, refusal: MailRefused, now: datetime) -> None:
+def _failed(row: Message, refusal: SendRefused, now: datetime) -> None:
     attempts = row.attempts + 1
     pause = _PAUSES[min(attempts, len(_PAUSES)) - 1]
     if refusal.permanent or now + pause >= row.expires_at:
@@ -125,10 +136,11 @@ def _end(row: Message, state: Message.State, now: datetime, problem: str) -> Non
         problem=problem[:200],
     )
     if problem:
-        _log.warning("mail %s (%s) was not sent: %s", row.pk, row.kind, problem, extra={"tracking_id": row.tracking_id})
+        extra = {"tracking_id": row.tracking_id}
+        _log.warning("%s %s (%s) was not sent: %s", row.channel, row.pk, row.kind, problem, extra=extra)
 
 
 def purge(now: datetime) -> int:
-    """Removes rows whose mail is a month old. How many."""
+    """Removes rows that are a month old. How many."""
     old = Message.objects.filter(state__in=[State.SENT, State.DEAD], created_at__lte=now - _KEEP)
     return old.delete()[0]

@@ -25,11 +25,20 @@ class Method(Protocol):
     """``name``: the folder's. ``gate``: what a person holds who can prove it; methods of one gate open it once.
     ``start``: name of the URL that a POST begins it with. ``title`` and ``description`` are translated when shown."""
 
-    name: str
-    gate: str
-    start: str
-    title: StrPromise
-    description: StrPromise
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def gate(self) -> str: ...
+
+    @property
+    def start(self) -> str: ...
+
+    @property
+    def title(self) -> StrPromise: ...
+
+    @property
+    def description(self) -> StrPromise: ...
 
     def ready(self) -> bool:
         """Whether this portal is set up for it."""

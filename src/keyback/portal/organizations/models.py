@@ -32,6 +32,8 @@ class Organization(models.Model):
     human_check = models.CharField(max_length=12, choices=HumanCheck, default=HumanCheck.WORK)
     allow_plain_page = models.BooleanField(default=True)
     explain_to_person = models.BooleanField(default=False)
+    # Of telephone numbers that are written without a country code: "DE". Empty: those count as missing.
+    phone_region = models.CharField(max_length=2, blank=True)
     contact_url = models.CharField(max_length=300, blank=True)
     accent = models.CharField(max_length=7, blank=True)
 

@@ -18,6 +18,7 @@ from keyback.portal.organizations.dns import NameServer, txt_records
 from keyback.portal.organizations.models import Administrator, Domain, Organization
 from keyback.portal.people.contacts import normalise_mail
 from keyback.portal.people.models import Policy
+from keyback.portal.people.phones import is_region
 from keyback.portal.vault import open_value, seal_value
 
 __all__ = [
@@ -62,7 +63,15 @@ def create(name: str, *, slug: str = "", by: str, now: datetime) -> Organization
     return organization
 
 
-_CHANGEABLE = ("reset_scope", "human_check", "allow_plain_page", "explain_to_person", "contact_url", "accent")
+_CHANGEABLE = (
+    "reset_scope",
+    "human_check",
+    "allow_plain_page",
+    "explain_to_person",
+    "contact_url",
+    "accent",
+    "phone_region",
+)
 _ACCENT = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)
 
 
@@ -75,6 +84,8 @@ def change(organization: Organization, changes: Mapping[str, object], *, by: str
             raise SetupRefused("the contact address must begin with https:// or mailto: and have no blanks")
         if name == "accent" and value and not _ACCENT.fullmatch(str(value)):
             raise SetupRefused("a colour is written as #rrggbb")
+        if name == "phone_region" and value and not is_region(str(value)):
+            raise SetupRefused("a region is written as two capital letters, such as DE")
         setattr(organization, name, value)
     with transaction.atomic():
         organization.save(update_fields=list(changes))

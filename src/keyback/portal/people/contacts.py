@@ -13,9 +13,19 @@ from django.db import transaction
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.people.models import ContactDatum, Person
+from keyback.portal.people.phones import normalise_phone
 from keyback.portal.vault import open_value, seal_value
 
-__all__ = ["add_mail", "datum_of", "index_of", "mails_of", "mask_mail", "normalise_mail"]
+__all__ = [
+    "add_mail",
+    "add_phone",
+    "datum_of",
+    "index_of",
+    "mails_of",
+    "mask_mail",
+    "normalise_mail",
+    "phones_of",
+]
 
 _is_mail = EmailValidator()
 
@@ -62,9 +72,28 @@ def _place(person: Person) -> str:
 def mails_of(person: Person) -> list[tuple[ContactDatum, str]]:
     """Every usable mail address with its row, in the order in which they are offered. Raises VaultMismatch where a row,
     or the person, is not what it was when the address was put on file."""
-    rows = ContactDatum.objects.filter(
-        organization_id=person.organization_id, person=person, kind=ContactDatum.Kind.MAIL
-    ).order_by("position", "id")
+    return _values(person, ContactDatum.Kind.MAIL)
+
+
+def phones_of(person: Person, kind: ContactDatum.Kind) -> list[tuple[ContactDatum, str]]:
+    """Every mobile or every office number with its row, as ``+CC NNNN…``. A number that is both is a mobile number:
+    whoever holds one telephone must not count for two. Raises VaultMismatch, as :func:`mails_of`."""
+    found = _values(person, ContactDatum.Kind.MOBILE, ContactDatum.Kind.OFFICE_PHONE)
+    mobile = {value for row, value in found if row.kind == ContactDatum.Kind.MOBILE}
+    return [
+        (row, value)
+        for row, value in found
+        # What an earlier version stored as the directory wrote it is malformed until the next push.
+        if row.kind == kind
+        and normalise_phone(value, "") == value
+        and (kind == ContactDatum.Kind.MOBILE or value not in mobile)
+    ]
+
+
+def _values(person: Person, *kinds: ContactDatum.Kind) -> list[tuple[ContactDatum, str]]:
+    rows = ContactDatum.objects.filter(organization_id=person.organization_id, person=person, kind__in=kinds).order_by(
+        "position", "id"
+    )
     return [(row, open_value(row.organization_id, _place(person), row.kind, row.value)) for row in rows]
 
 
@@ -73,7 +102,20 @@ def add_mail(person: Person, address: str, *, origin: str, by: str, now: datetim
     normal = normalise_mail(address)
     if normal is None:
         raise ValueError("this is not a mail address")
-    kind = ContactDatum.Kind.MAIL.value
+    return _add(person, ContactDatum.Kind.MAIL, normal, origin=origin, by=by, now=now)
+
+
+def add_phone(
+    person: Person, number: str, kind: ContactDatum.Kind, *, origin: str, by: str, now: datetime
+) -> ContactDatum:
+    """One more number. ValueError for what is none; the same number again is the same row."""
+    normal = normalise_phone(number, person.organization.phone_region)
+    if normal is None:
+        raise ValueError("this is not a telephone number")
+    return _add(person, kind, normal, origin=origin, by=by, now=now)
+
+
+def _add(person: Person, kind: ContactDatum.Kind, normal: str, *, origin: str, by: str, now: datetime) -> ContactDatum:
     mine = ContactDatum.objects.filter(organization_id=person.organization_id, person=person, kind=kind)
     same = mine.filter(value_index=index_of(person.organization_id, kind, normal)).first()
     if same is not None:
@@ -81,7 +123,7 @@ def add_mail(person: Person, address: str, *, origin: str, by: str, now: datetim
     with transaction.atomic():
         datum = datum_of(
             person,
-            kind=kind,
+            kind=kind.value,
             origin=origin,
             position=mine.count(),
             value=normal,
@@ -94,7 +136,7 @@ def add_mail(person: Person, address: str, *, origin: str, by: str, now: datetim
             result=Result.SUCCESS,
             actor=by,
             now=now,
-            details={"kind": kind, "origin": origin, "person": str(person.id)},
+            details={"kind": kind.value, "origin": origin, "person": str(person.id)},
             personal={"value": normal},
         )
     return datum

@@ -20,10 +20,11 @@ from keyback.portal.agents.tokens import NotAdmitted
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.organizations.lookup import domain_of, normalise_user_id
-from keyback.portal.organizations.models import Domain
+from keyback.portal.organizations.models import Domain, Organization
 from keyback.portal.people.binding import binding_of
 from keyback.portal.people.contacts import datum_of, index_of, normalise_mail
 from keyback.portal.people.models import ContactDatum, Person, Spelling, SyncRun
+from keyback.portal.people.phones import normalise_phone
 from keyback.protocol.messages import PersonRecord, Push, PushReceipt
 
 __all__ = ["ForestRefused", "SequenceRefused", "apply_push", "purge"]
@@ -84,12 +85,13 @@ def apply_push(agent: Agent, push: Push, now: datetime) -> PushReceipt:
             )
         )
         run = _run(agent, push, now)
-        plan = _planned(agent, push, domains, now)
+        region = Organization.objects.values_list("phone_region", flat=True).get(pk=agent.organization_id)
+        plan = _planned(agent, push, domains, region, now)
         Person.objects.filter(pk__in=plan.seen).update(seen_at=now)
         Person.objects.bulk_create((person for person, _ in plan.added), batch_size=_BATCH)
         Person.objects.bulk_update((person for person, _ in plan.changed), _FIELDS, batch_size=_BATCH)
         _write_spellings(agent.organization_id, plan, domains)
-        _write_contacts(agent.organization_id, plan, now)
+        _write_contacts(agent.organization_id, region, plan, now)
         removed = _finish_run(agent, run, now) if push.last else 0
     return PushReceipt(added=len(plan.added), changed=len(plan.changed), removed=removed, refused=plan.refused)
 
@@ -121,7 +123,7 @@ def _run(agent: Agent, push: Push, now: datetime) -> SyncRun:
     return run
 
 
-def _planned(agent: Agent, push: Push, domains: frozenset[str], now: datetime) -> _Plan:
+def _planned(agent: Agent, push: Push, domains: frozenset[str], region: str, now: datetime) -> _Plan:
     records = {record.object_guid: record for record in push.people}
     known = {
         person.object_guid: person
@@ -134,7 +136,7 @@ def _planned(agent: Agent, push: Push, domains: frozenset[str], now: datetime) -
         if reason := _refusal(record, domains):
             plan.refused[guid] = reason
             continue
-        digest = _digest(record, domains)
+        digest = _digest(record, domains, region)
         person = known.get(guid)
         if person is not None and _is_as_pushed(person, digest):
             plan.seen.append(person.pk)
@@ -173,9 +175,9 @@ def _refusal(record: PersonRecord, domains: frozenset[str]) -> str:
     return ""
 
 
-def _digest(record: PersonRecord, domains: frozenset[str]) -> bytes:
-    # The domains too: when one is verified later, its spellings begin to count.
-    content = record.model_dump_json() + "\n" + "\n".join(sorted(domains))
+def _digest(record: PersonRecord, domains: frozenset[str], region: str) -> bytes:
+    # The domains and the region too: when one is verified or set later, its spellings or numbers begin to count.
+    content = record.model_dump_json() + "\n" + "\n".join([*sorted(domains), region])
     return hashlib.sha256(content.encode("utf-8", "backslashreplace")).digest()
 
 
@@ -225,19 +227,19 @@ def _spellings(record: PersonRecord, domains: frozenset[str]) -> list[str]:
     return list(found)
 
 
-def _wanted_contacts(record: PersonRecord) -> Iterable[tuple[str, int, str]]:
-    """(kind, position, value). A malformed mail address counts as missing."""
+def _wanted_contacts(record: PersonRecord, region: str) -> Iterable[tuple[str, int, str]]:
+    """(kind, position, value). A malformed address or number counts as missing."""
     mails = dict.fromkeys(mail for mail in map(normalise_mail, record.mail) if mail is not None)
     yield from ((ContactDatum.Kind.MAIL.value, position, mail) for position, mail in enumerate(mails))
     for kind, value in (
         (ContactDatum.Kind.MOBILE.value, record.mobile),
         (ContactDatum.Kind.OFFICE_PHONE.value, record.office_phone),
     ):
-        if number := _clean(value).strip():
+        if number := normalise_phone(value, region):
             yield kind, 0, number
 
 
-def _write_contacts(organization_id: UUID, plan: _Plan, now: datetime) -> None:
+def _write_contacts(organization_id: UUID, region: str, plan: _Plan, now: datetime) -> None:
     """Only what differs is encrypted and written; what a person registered themselves is not touched."""
     on_file: dict[tuple[UUID, str, int], ContactDatum] = {
         (row.person_id, row.kind, row.position): row
@@ -247,7 +249,7 @@ def _write_contacts(organization_id: UUID, plan: _Plan, now: datetime) -> None:
     }
     new: list[ContactDatum] = []
     for person, record in plan.touched:
-        for kind, position, value in _wanted_contacts(record):
+        for kind, position, value in _wanted_contacts(record, region):
             row = on_file.get((person.pk, kind, position))
             if row is not None and bytes(row.value_index) == index_of(organization_id, kind, value):
                 del on_file[person.pk, kind, position]

@@ -11,6 +11,7 @@ from keyback.flows import Event
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.limits.budgets import (
     CODES_SENT,
+    PHONE_VALIDATIONS,
     PROOF_FAILED,
     PROOF_FAILED_POOL,
     Blocked,
@@ -80,6 +81,7 @@ def clear_proof(recovery: Recovery, method: str, client: Client) -> None:
     clear_all(
         recovery.organization_id,
         *((budget, (key, method, client.key)) for budget in (PROOF_FAILED, CODES_SENT) for key in keys),
+        *((PHONE_VALIDATIONS, (key, client.key)) for key in keys),
     )
 
 

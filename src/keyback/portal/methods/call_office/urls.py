@@ -1,0 +1,4 @@
+from keyback.portal.methods import phone_pages
+from keyback.portal.methods.call_office.method import METHOD
+
+urlpatterns = phone_pages.urls(METHOD)
