@@ -18,6 +18,10 @@ from tests.lab.service import Service
 from tests.support import smtp as smtp_support
 
 import lab
+from keyback.agent.checks import servers
+from keyback.agent.checks.findings import Status
+from keyback.agent.clock import SystemClock
+from keyback.agent.config import load
 from lab import _namespace, api
 from lab._descriptor import Access, Entry
 from lab.people import Kind, Person
@@ -270,6 +274,27 @@ def test_a_controller_without_the_hints_control_fails(older_forest: lab.Forest, 
     answer = found(config, fails=True)
     assert {"portal.tcp", "directory.hints"} <= codes(answer, "failed")
     assert "directory.level" in codes(answer, "ok")
+
+
+def test_each_server_is_judged_by_itself(agent: AgentProcess, forest: lab.Forest, tmp_path: Path) -> None:
+    both = f'["ldaps://127.0.0.1:1", "{forest.ldaps_url}"]'
+    with changed(agent, tmp_path, f'["{forest.ldaps_url}"]', both) as config:
+        answer = found(config, fails=True)
+    first, second = (one for one in answer["sections"] if one["title"].startswith("Directory"))
+    assert [one["code"] for one in first["findings"]] == ["directory.reach"]
+    assert first["findings"][0]["repair"] == ["Allow outbound TCP to 127.0.0.1:1."]
+    assert {one["status"] for one in second["findings"]} == {"ok"}
+    assert "127.0.0.1:1" in answer["hosts"]
+
+
+def test_a_domain_below_the_lowest_level_fails(agent: AgentProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No controller here can be set below it, so the limit is set above."""
+    monkeypatch.setattr(servers, "LOWEST_LEVEL", 8)
+    forest = load(agent.config).forest[0]
+    section = servers.check_server(forest, forest.servers_with_password()[0], now=SystemClock().now)
+    (failed,) = (one for one in section.findings if one.status is Status.FAILED)
+    assert failed.code == "directory.level"
+    assert "7 (Windows Server 2016)" in failed.text
 
 
 # --- readiness
