@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from keyback.relay.server import listening_socket
-from tests.relay.portal import Portal, Running, make_portal
+from tests.serve.portal import Portal, Running, make_portal
 
 THREADS = 8
 
