@@ -199,7 +199,8 @@ def test_a_policy_changes_what_is_given_and_nothing_else(here: Here, example: Or
 
 
 def test_a_method_that_is_not_there_is_refused_with_those_that_are(here: Here, example: Organization) -> None:
-    assert "there are: email" in here.refused("policy", "set", "example", "--method", "pigeon")
+    said = here.refused("policy", "set", "example", "--method", "pigeon")
+    assert "there are: call_mobile, call_office, email, sms" in said
 
 
 # --- audit and mail

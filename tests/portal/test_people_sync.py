@@ -15,7 +15,7 @@ from keyback.portal.organizations import setup
 from keyback.portal.organizations.lookup import resolve
 from keyback.portal.organizations.models import Domain, Organization
 from keyback.portal.people.binding import PersonBent, check_binding
-from keyback.portal.people.contacts import add_mail, mails_of, mask_mail
+from keyback.portal.people.contacts import add_mail, mails_of, mask_mail, phones_of
 from keyback.portal.people.models import ContactDatum, Person, Spelling
 from keyback.portal.people.sync import ForestRefused, SequenceRefused, apply_push
 from keyback.portal.vault import VaultMismatch
@@ -333,3 +333,31 @@ def test_the_next_synchronisation_heals_a_bent_row(pusher: Pusher) -> None:
     person = Person.objects.get()
     check_binding(person)
     assert (person.user_id, person.enabled) == ("ana@example.test", True)
+
+
+def test_telephone_numbers_arrive_in_one_spelling_and_malformed_ones_not_at_all(pusher: Pusher) -> None:
+    ana = record(mobile="+44 (0) 7700-900123", office_phone="+1 4251234567X12345")
+    ben = record("ben", mobile="ask Ana", office_phone="020 7946 0018")
+    pusher.push(ana, ben, last=True)
+    person = Person.objects.get(object_guid=ana.object_guid)
+    assert [number for _, number in phones_of(person, ContactDatum.Kind.MOBILE)] == ["+44 7700900123"]
+    assert [number for _, number in phones_of(person, ContactDatum.Kind.OFFICE_PHONE)] == ["+1 4251234567"]
+    assert not ContactDatum.objects.filter(person__object_guid=ben.object_guid).exclude(kind="mail").exists()
+
+
+def test_a_region_set_later_makes_national_numbers_count(pusher: Pusher) -> None:
+    ben = record("ben", office_phone="020 7946 0018 ext. 12")
+    pusher.push(ben, last=True)
+    Organization.objects.update(phone_region="GB")
+    assert counts(pusher.push(ben, last=True)) == (0, 1, 0)
+    person = Person.objects.get(object_guid=ben.object_guid)
+    assert [number for _, number in phones_of(person, ContactDatum.Kind.OFFICE_PHONE)] == ["+44 2079460018"]
+
+
+def test_an_unchanged_number_is_not_written_again(pusher: Pusher) -> None:
+    guid = uuid4()
+    pusher.push(record(guid=guid, mobile="+44 7700 900123"), last=True)
+    [before] = ContactDatum.objects.filter(kind="mobile")
+    pusher.push(record("anna", guid=guid, mobile="+447700900123"), last=True)
+    [after] = ContactDatum.objects.filter(kind="mobile")
+    assert (after.pk, after.changed_at) == (before.pk, before.changed_at)

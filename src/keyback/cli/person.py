@@ -88,7 +88,8 @@ def list_(*, slug: str, everybody: bool, as_json: bool) -> None:
 @on_portal
 def show_(*, user_id: str, as_json: bool) -> None:
     """What the portal knows about one person. Addresses are shown in full."""
-    from keyback.portal.people.contacts import mails_of
+    from keyback.portal.people.contacts import mails_of, phones_of
+    from keyback.portal.people.models import ContactDatum
 
     found = chosen_person(user_id)
     known = {
@@ -103,6 +104,10 @@ def show_(*, user_id: str, as_json: bool) -> None:
         "removed": found.removed_at,
         "spellings": sorted(found.spellings.values_list("text", flat=True)),
         "mail": [f"{address} ({datum.origin})" for datum, address in mails_of(found)],
+        "mobile": [f"{number} ({datum.origin})" for datum, number in phones_of(found, ContactDatum.Kind.MOBILE)],
+        "office_phone": [
+            f"{number} ({datum.origin})" for datum, number in phones_of(found, ContactDatum.Kind.OFFICE_PHONE)
+        ],
         "id": found.id,
     }
     if as_json:
@@ -122,6 +127,24 @@ def mail(*, user_id: str, address: str) -> None:
     found = chosen_person(user_id)
     _add_mail(found, address, datetime.now(UTC))
     click.echo(f"{found.user_id} can be reached at {address}.")
+
+
+@person.command()
+@click.argument("user_id")
+@click.argument("number")
+@click.option("--office", is_flag=True, help="An office telephone; a mobile one is meant otherwise.")
+@on_portal
+def phone(*, user_id: str, number: str, office: bool) -> None:
+    """Add a telephone number to which codes may be sent."""
+    from keyback.portal.people.contacts import add_phone
+    from keyback.portal.people.models import ContactDatum
+
+    found, kind = chosen_person(user_id), ContactDatum.Kind.OFFICE_PHONE if office else ContactDatum.Kind.MOBILE
+    try:
+        add_phone(found, number, kind, origin=ContactDatum.Origin.OPERATOR, by=operator(), now=datetime.now(UTC))
+    except ValueError:
+        raise Refused(f"{number!r} is not a telephone number like +44 1632960001") from None
+    click.echo(f"{found.user_id} can be reached at {number}.")
 
 
 def _add_mail(found: Person, address: str, now: datetime) -> None:

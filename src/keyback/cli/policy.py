@@ -39,7 +39,11 @@ def show_(*, slug: str, as_json: bool) -> None:
 @click.option("--name", default="Everybody", show_default=True, help="Which policy; made if there is none of the name.")
 @click.option("--reset/--no-reset", default=None, help="Whether it allows a reset.")
 @click.option("--method", "methods", multiple=True, help="A way to prove; give it once for each. All others go.")
-@click.option("--gates", type=click.IntRange(1, 2), help="How many different methods a person must prove.")
+@click.option(
+    "--gates",
+    type=click.IntRange(1, 2),
+    help="How many different things a person must prove; a text message and a call to one number are one.",
+)
 @on_portal
 def set_(*, slug: str, name: str, reset: bool | None, methods: tuple[str, ...], gates: int | None) -> None:
     """Change a policy; what is left out stays as it is."""
@@ -48,6 +52,10 @@ def set_(*, slug: str, name: str, reset: bool | None, methods: tuple[str, ...], 
 
     if unknown := [method for method in methods if method not in installed()]:
         raise Refused(f"no such method: {', '.join(unknown)}; there are: {', '.join(sorted(installed()))}")
+    if unready := [method for method in methods if not installed()[method].ready()]:
+        raise Refused(
+            f"{', '.join(unready)}: no gateway is set up; give [sms] or [voice] in portal.toml (see docs/operations.md)"
+        )
     organization = chosen_organization(slug)
     found = change(
         organization,
@@ -62,3 +70,10 @@ def set_(*, slug: str, name: str, reset: bool | None, methods: tuple[str, ...], 
         f"{found.name}: reset {'allowed' if found.reset else 'not allowed'}, "
         f"{found.gates} of {', '.join(found.methods) or 'no method'}"
     )
+    kinds = {installed()[method].gate for method in found.methods if method in installed()}
+    if len(kinds) < found.gates:
+        click.echo(f"keyback: nobody can prove {found.gates} different things with these: {_held(kinds)}", err=True)
+
+
+def _held(kinds: set[str]) -> str:
+    return f"they all prove {kinds.pop()}" if kinds else "there is no method"
