@@ -75,7 +75,7 @@ def serve_agents(path: Path) -> None:
 @_config
 def worker(path: Path) -> None:
     """Send mail and do what time asks for, without a door (many of these may run, on PostgreSQL)."""
-    _prepared(path, alone=True)
+    _prepared(path, alone=True, listens=False)
     from keyback.portal import background
 
     _end_by_signal()
@@ -84,7 +84,7 @@ def worker(path: Path) -> None:
         threading.Event().wait()
 
 
-def _prepared(path: Path, *, alone: bool = False) -> Config:
+def _prepared(path: Path, *, alone: bool = False, listens: bool = True) -> Config:
     """The configuration, with Django set up on a database that is up to date. Raises ConfigurationError.
 
     ``alone``: this process shares its work with others, which SQLite is not for: their wake-ups stay in one process.
@@ -95,6 +95,8 @@ def _prepared(path: Path, *, alone: bool = False) -> Config:
     config = configuration.read()
     if alone and config.database.startswith("sqlite:"):
         raise ConfigurationError(f"{path}: with SQLite one process does everything: run 'keyback serve'")
+    if listens:
+        _address(config)  # a wrong one is told before Django takes its time
     import django
 
     django.setup()
