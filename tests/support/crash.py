@@ -37,7 +37,7 @@ def doomed_agent(agent: AgentProcess, point: str) -> AgentProcess:
 
 
 def held_agent(agent: AgentProcess, point: str, gate: Path) -> AgentProcess:
-    wrapper = [sys.executable, "-m", "tests.support.waiting_agent", point, gate]
+    wrapper: list[str | Path] = [sys.executable, "-m", "tests.support.waiting_agent", point, gate]
     return AgentProcess(agent.name, agent.config, agent.log.parent, wrapper=wrapper)
 
 

@@ -85,7 +85,7 @@ def after_journal_before_report() -> None:
             die()
         report(self, outcome)
 
-    Steps.report = killed
+    setattr(Steps, "report", killed)  # noqa: B010 — mypy knows that methods are not for assigning; this script does
 
 
 POINTS: dict[str, Callable[[], None]] = {

@@ -74,7 +74,7 @@ class Desk:
     folder: Path
     limits: Limits = EVERYTHING
     protected: Protected = field(default_factory=Protected)
-    passwords: Passwords = Passwords(mode="off")
+    passwords: Passwords = field(default_factory=lambda: Passwords(mode="off"))
     """Most tests here are about the directory's own rules."""
     grant_ms: int = 10_000
     granted: bool = True
