@@ -102,6 +102,12 @@ class Dacl:
         gone = {entry.pack() for entry in entries}
         return replace(self, entries=tuple(entry for entry in self.entries if entry not in gone))
 
+    def forgetting(self, sid: str) -> Dacl:
+        """Without any entry of its own for this account, however it came there."""
+        end = sid_bytes(sid)
+        kept = tuple(entry for entry in self.entries if entry[1] & Inherit.INHERITED or not entry.endswith(end))
+        return replace(self, entries=kept)
+
     def without_inheritance(self) -> Dacl:
         """Cut off from the parent, as Active Directory does to protected accounts."""
         own = tuple(entry for entry in self.entries if not entry[1] & Inherit.INHERITED)

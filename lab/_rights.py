@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, get_args
 
 from lab._descriptor import Access, Entry, Inherit
 from lab._directory import Directory
@@ -63,13 +63,13 @@ def remove_right(forest: Forest, right: Right) -> None:
 
 
 def restore_rights(forest: Forest) -> None:
-    """Give the service account all its delegated rights again, and lift what :func:`deny_right` denied everywhere."""
+    """Give the service account exactly its delegated rights again: what was granted or denied otherwise goes."""
     with forest.administrator() as directory:
-        denied = denials(directory.sid(forest.service_dn))
-        for place, entry in DELEGATED.values():
+        sid = directory.sid(forest.service_dn)
+        for place in get_args(Place):
+            granted = [replace(entry, sid=sid) for at, entry in DELEGATED.values() if at == place]
             dn = place_dn(directory, place)
-            granted = replace(entry, sid=denied[0].sid)
-            directory.set_dacl(dn, directory.dacl(dn).removing(*denied).adding(granted))
+            directory.set_dacl(dn, directory.dacl(dn).forgetting(sid).adding(*granted))
 
 
 def deny_right(forest: Forest, right: Right, account: str | None = None) -> None:

@@ -61,10 +61,11 @@ def test_an_inspection_tells_what_will_be_refused_before_a_password_is_typed(
 
 @pytest.mark.parametrize("right", ["reset-password", "write-lockout-time"])
 def test_an_inspection_tells_a_missing_right(
-    desk: Desk, guid_of: GuidOf, rights: Callable[[str], None], right: str
+    desk: Desk, new_person: NewPerson, guid_of: GuidOf, rights: Callable[[str], None], right: str
 ) -> None:
+    person = new_person(Kind.ORDINARY)
     rights(right)
-    outcome = desk.do(desk.order(guid_of("grace"), Operation.INSPECT, unlock=True))
+    outcome = desk.do(desk.order(guid_of(person.account), Operation.INSPECT, unlock=True))
     assert outcome.code is OutcomeCode.PERMISSION
 
 
