@@ -5,6 +5,14 @@ from pathlib import Path
 from django.conf import settings
 from django.utils import timezone
 
+from keyback.agent.clock import SystemClock
+from keyback.agent.config import Passwords
+from keyback.agent.events import EventLog
+from keyback.agent.identity import Identity
+from keyback.agent.link import Link, http_client
+from keyback.agent.screen import Screen
+from keyback.passwords import PersonNames
+from keyback.portal.agents.registry import audience
 from keyback.portal.organizations import banned
 from keyback.portal.organizations.models import BannedList
 from keyback.protocol.encoding import b64decode
@@ -46,3 +54,32 @@ def test_a_hundred_thousand_terms_pass_through_the_door(site: Site, tmp_path: Pa
     assert answer is not None
     assert len(answer.content) < 3_000_000
     assert BannedList.objects.count() == 1
+
+
+def test_a_real_agent_takes_it_through_the_door_and_enforces_it(site: Site, tmp_path: Path) -> None:
+    row = site.caller.agent.row
+    identity = Identity(
+        row.id,
+        row.organization_id,
+        "Example",
+        "agent",
+        str(site.caller.http.base_url),
+        settings.KEYRING.requests_public,
+        audience(),
+        "",
+        {},
+    )
+    events = EventLog(tmp_path, SystemClock())
+    screen = Screen(Passwords(), identity=identity, state_dir=tmp_path, events=events)
+    client = http_client(None)
+    link = Link(client, identity, str(site.caller.http.base_url).rstrip("/"), site.caller.agent.sign, SystemClock())
+    assert link.newer_banned_terms(screen.version) is None
+
+    banned.change(row.organization, terms=["zyxopolis"], strict=True, now=timezone.now(), by="test")
+    signed = link.newer_banned_terms(screen.version)
+    assert signed is not None
+    assert screen.take(signed)
+    assert screen.judge("Zyx0polis-zyx0polis", PersonNames("")) == ["banned"]
+    assert link.newer_banned_terms(screen.version) is None
+    link.close()
+    events.close()
