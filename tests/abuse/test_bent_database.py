@@ -6,11 +6,16 @@ from collections.abc import Callable
 import pytest
 from django.utils import timezone
 
+from keyback.portal.agents.models import Agent, AgentForest
+from keyback.portal.agents.registry import sealing_targets
 from keyback.portal.limits.models import Counter
+from keyback.portal.organizations import setup
+from keyback.portal.organizations.models import Forest, Organization
 from keyback.portal.people.models import ContactDatum, Person, Spelling
 from keyback.portal.recovery.models import Challenge, Recovery
 from keyback.portal.vault import VaultMismatch
 from keyback.portal.writeback.models import WritebackRequest
+from tests.portal.agents import AgentWithKeys, confirmed_agent
 from tests.portal.walk import FakeDirectory, Walker, newest_code
 
 INSPECTED = {
@@ -138,3 +143,18 @@ def test_a_row_that_was_bent_after_the_code_was_sent_is_not_asked_about(eve: Per
     assert page.status == 200
     assert "SSPR_0029" in page.text
     assert not WritebackRequest.objects.exists()
+
+
+def test_an_agent_of_another_organization_lent_to_this_forest_gets_no_box(
+    organization: Organization, agent: AgentWithKeys
+) -> None:
+    """Eve runs an organization of her own on this instance, with an agent that was confirmed in all order."""
+    now = timezone.now()
+    other = setup.create("Eve Ltd", by="operator:test", now=now)
+    eves = confirmed_agent(other, "eve.example", now=now)
+    AgentForest.objects.create(organization=organization, agent=eves.row, forest=agent.forest)
+    Forest.objects.filter(pk=agent.forest.pk).update(organization=other)
+    targets = sealing_targets(organization.id, agent.forest.id, now)
+    assert [target.agent_id for target in targets] == [agent.row.id]
+    Agent.objects.filter(pk=eves.row.pk).update(organization=organization)
+    assert [target.agent_id for target in sealing_targets(organization.id, agent.forest.id, now)] == [agent.row.id]

@@ -62,7 +62,7 @@ def test_an_onboarded_agent_is_pending_and_learns_the_portals_key(organization: 
     )
     assert [forest.name for forest in answer.forests] == ["corp.example.test", "sub.example.test"]
     assert answer.audience == audience() == "http://127.0.0.1:8080/agents/v1/token"
-    assert sealing_targets(answer.forests[0].id, now) == []
+    assert sealing_targets(agent.organization_id, answer.forests[0].id, now) == []
 
 
 def test_every_administrator_is_told_of_a_new_agent(organization: Organization, now: datetime) -> None:
@@ -174,7 +174,7 @@ def test_pages_seal_for_confirmed_agents_and_their_newest_key(organization: Orga
     next_key = ec.generate_private_key(ec.SECP256R1())
     later = now + timedelta(hours=1)
     add_key(one.row, unseal_key(one.sign, next_key, "key-2"), later)
-    targets = {target.agent_id: target for target in sealing_targets(one.forest.id, later)}
+    targets = {target.agent_id: target for target in sealing_targets(organization.id, one.forest.id, later)}
     assert set(targets) == {one.row.id, two.row.id}
     assert targets[one.row.id].key_id == "key-2"
     assert targets[one.row.id].public == unseal_key_bytes(next_key.public_key())
@@ -182,7 +182,7 @@ def test_pages_seal_for_confirmed_agents_and_their_newest_key(organization: Orga
 
 def test_nobody_seals_for_a_key_that_is_over(organization: Organization, now: datetime) -> None:
     agent = confirmed_agent(organization, now=now)
-    assert sealing_targets(agent.forest.id, now + timedelta(seconds=90_000)) == []
+    assert sealing_targets(organization.id, agent.forest.id, now + timedelta(seconds=90_000)) == []
 
 
 def test_the_same_key_may_be_sent_again_but_not_another_under_its_name(
@@ -211,8 +211,8 @@ def test_forests_of_two_organizations_may_have_one_name_and_are_two(
     one = confirmed_agent(organization, "corp.test", now=now)
     two = confirmed_agent(other, "corp.test", now=now)
     assert Forest.objects.filter(name="corp.test").count() == 2
-    assert [target.agent_id for target in sealing_targets(one.forest.id, now)] == [one.row.id]
-    assert [target.agent_id for target in sealing_targets(two.forest.id, now)] == [two.row.id]
+    assert [target.agent_id for target in sealing_targets(organization.id, one.forest.id, now)] == [one.row.id]
+    assert [target.agent_id for target in sealing_targets(other.id, two.forest.id, now)] == [two.row.id]
 
 
 # --- tokens
@@ -319,7 +319,7 @@ def test_revocation_counts_from_the_next_call(organization: Organization, now: d
     with pytest.raises(TokenRefused) as token_refusal:
         issue_token(agent.assertion(now), now)
     assert token_refusal.value.description == "agent_revoked"
-    assert sealing_targets(agent.forest.id, now) == []
+    assert sealing_targets(agent.row.organization_id, agent.forest.id, now) == []
 
 
 def test_what_is_over_is_purged(organization: Organization, now: datetime) -> None:

@@ -133,7 +133,7 @@ def test_a_new_key_is_the_one_that_pages_seal_for(site: Site) -> None:
     new = unseal_key(site.agent.sign, ec.generate_private_key(ec.SECP256R1()), "key-2")
     response = site.caller.post("keys", NewKey(unseal=new))
     assert (response.status_code, response.content) == (204, b"")
-    (target,) = sealing_targets(site.agent.forest.id, timezone.now())
+    (target,) = sealing_targets(site.organization.id, site.agent.forest.id, timezone.now())
     assert target.key_id == "key-2"
 
 

@@ -151,14 +151,18 @@ def read_point(key: UnsealKey, sign_public: bytes) -> bytes:
     return public
 
 
-def sealing_targets(forest_id: UUID, now: datetime) -> list[Target]:
-    """One for each confirmed agent that serves this forest and has a key that still lives.
+def sealing_targets(organization_id: UUID, forest_id: UUID, now: datetime) -> list[Target]:
+    """One for each confirmed agent of this organization that serves this forest and has a key that still lives.
 
-    Rows alone make nobody a target: the people's door must have vouched for the agent, and the agent for its key.
+    Rows alone make nobody a target: the people's door must have vouched for the agent, and the agent for its key. The
+    organization is part of what is vouched for; a row that lends an agent to another one's forest changes nothing.
     """
     keys = (
         UnsealingKey.objects.filter(
-            agent__state=Agent.State.CONFIRMED, agent__forests__forest_id=forest_id, expires_at__gt=now
+            agent__organization_id=organization_id,
+            agent__state=Agent.State.CONFIRMED,
+            agent__forests__forest_id=forest_id,
+            expires_at__gt=now,
         )
         .order_by("agent_id", "-created_at", "-id")
         .select_related("agent")

@@ -102,7 +102,7 @@ def prepare(
     if person.forest_id is None or person.object_guid is None:
         raise ValueError("only people whose password is in a directory have writeback requests")
     check_binding(person)
-    targets = tuple(sealing_targets(person.forest_id, now))
+    targets = tuple(sealing_targets(person.organization_id, person.forest_id, now))
     if not targets:
         raise NoAgent("no confirmed agent serves this forest")
     envelope = Envelope(
