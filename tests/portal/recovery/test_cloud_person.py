@@ -35,6 +35,7 @@ def test_a_broken_rule_is_named_and_another_password_can_be_chosen(cleo: Person,
     walker.prove("cleo@example.test")
     assert "Use at least 8 characters." in choose(walker, "Kurz-1")
     assert "Leave out the parts of your name." in choose(walker, "Herr-Cloud-17")
+    assert "This password is too easy to guess." in choose(walker, "Passw0rd!")
     assert verify_password(cleo, OLD_PASSWORD)
     assert "Your password is changed" in choose(walker, NEW)
 
