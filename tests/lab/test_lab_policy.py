@@ -86,13 +86,15 @@ def test_a_fine_grained_policy_holds_for_its_group_only(forest: Forest, new_pers
 def test_the_filter_refuses_its_words_only_while_it_is_on(
     forest: Forest, new_person: Make, password_filter: Bend
 ) -> None:
-    person, service = new_person(), None
+    person = new_person()
     password_filter("forbiddenword")
     service = Service(forest)
     assert "0000052D" in refused(service, person, "My-ForbiddenWord-1")
     service.reset(person.account, "My-Permitted-1")
     password_filter()
     service.reset(person.account, "My-ForbiddenWord-1")
+    # Samba asks the filter in place of its own rule.
+    assert "complexity" in refused(service, person, "alllowercase")
 
 
 @pytest.mark.parametrize(
