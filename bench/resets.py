@@ -137,13 +137,10 @@ def _take_turns(site: Site, people: list[Person], dns: list[str], at_once: int) 
     alone, ours = Batch([], 0), Batch([], 0)
     for number in range(ROUNDS):
         with click.progressbar(length=2, label=f"  {at_once} at once, round {number + 1} of {ROUNDS}") as bar:
-            waiting = staged(site, people)
             _add(alone, directory_alone(site.forest, dns, at_once))
             bar.update(1)
-            # What the directory wrote meanwhile has moved every version: the boxes are for the account as inspected.
+            # Staged after it: the boxes are for the account as it was inspected.
             again = staged(site, people)
-            for browser in waiting:
-                browser.http.close()
             _add(ours, keyback(site, again, at_once))
             bar.update(1)
             for browser in again:
