@@ -24,7 +24,7 @@ from keyback.protocol.sealing import Sealed, load_unseal_key, seal
 from tests.support.smtp import Sink, text_of
 from tests.support.waiting import wait_until
 
-__all__ = ["Page", "PersonAtBrowser", "codes_to", "new_address"]
+__all__ = ["NoCode", "Page", "PersonAtBrowser", "codes_to", "new_address"]
 
 _addresses = itertools.count(1)
 
@@ -39,6 +39,10 @@ def codes_to(mail: Sink, address: str) -> list[str]:
     """Every code that was sent to this address, oldest first, without the space in its middle."""
     found = (re.search(r"^\s*(\d{4}) (\d{4})\s*$", text_of(message), re.MULTILINE) for message in mail.to(address))
     return [match[1] + match[2] for match in found if match]
+
+
+class NoCode(AssertionError):
+    """The mail did not come in time."""
 
 
 @dataclass(slots=True)
@@ -169,10 +173,13 @@ class PersonAtBrowser:
         return self.post("/recover/email/send")
 
     def read_code(self, to: str, timeout: float = 15) -> str:
-        """The newest code, once it has come."""
-        found = wait_until(
-            lambda: codes_to(self.mail, to)[self._codes_before :], timeout=timeout, what=f"a code for {to}"
-        )
+        """The newest code, once it has come. Raises NoCode when it has not within ``timeout`` seconds."""
+        try:
+            found = wait_until(
+                lambda: codes_to(self.mail, to)[self._codes_before :], timeout=timeout, what=f"a code for {to}"
+            )
+        except AssertionError as error:
+            raise NoCode(str(error)) from None
         return found[-1]
 
     def enter_code(self, code: str) -> Page:
