@@ -119,17 +119,32 @@ class CloudPassword(models.Model):
 
 
 class Policy(models.Model):
-    """``methods``: names of folders under portal/methods. ``gates``: how many different ones a person must open."""
+    """What the people whom it covers may do, and with which proofs. Policies are tried in the order of ``position``;
+    the first that covers a person counts, whatever it allows.
+
+    ``groups``: ids of ``people.Group`` as texts; None covers everybody, an empty list nobody. ``methods``: names of
+    folders under portal/methods. ``gates``: how many different ones a person must open. ``reconfirm_days``: 0 is never.
+    ``notify_administrators``: of everybody's resets; of an administrator's own they are always told.
+    """
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="policies")
     name = models.CharField(max_length=100)
     position = models.PositiveIntegerField(default=0)
+    groups = models.JSONField(null=True, default=None)
     reset = models.BooleanField(default=True)
+    unlock = models.BooleanField(default=True)
+    change = models.BooleanField(default=True)
     methods = models.JSONField(default=list)
     gates = models.PositiveSmallIntegerField(default=1)
+    questions_registered = models.PositiveSmallIntegerField(default=5)
+    questions_asked = models.PositiveSmallIntegerField(default=3)
+    register_at_sign_in = models.BooleanField(default=True)
+    reconfirm_days = models.PositiveSmallIntegerField(default=180)
+    notify_person = models.BooleanField(default=True)
+    notify_administrators = models.BooleanField(default=False)
 
     class Meta:
-        ordering = ["organization", "position"]
+        ordering = ["organization", "position", "id"]
         verbose_name_plural = "policies"
 
     def __str__(self) -> str:
