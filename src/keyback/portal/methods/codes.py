@@ -11,13 +11,12 @@ from django.db import transaction
 from django.db.models import F
 
 from keyback.errors import KeybackError
-from keyback.portal.limits.budgets import CODES_SENT, CODES_SENT_POOL, Budget
 from keyback.portal.limits.clients import Client
 from keyback.portal.recovery import gates
 from keyback.portal.recovery.models import Challenge, Recovery
 from keyback.portal.recovery.subjects import account
 
-__all__ = ["LIFE", "CodeRefused", "code_hmac", "digits_of", "latest", "sends", "try_code"]
+__all__ = ["LIFE", "CodeRefused", "code_hmac", "digits_of", "latest", "try_code"]
 
 LIFE = timedelta(minutes=5)
 
@@ -78,11 +77,3 @@ def code_hmac(challenge_id: UUID, recovery: Recovery, method: str, code: str) ->
         "code", method, str(challenge_id), str(recovery.id), *account(recovery), code
     )
     return digest
-
-
-def sends(client: Client, key: str, method: str) -> list[tuple[Budget, tuple[str, ...]]]:
-    """What one code sent counts for: ``key`` is the text as typed, or the person."""
-    counted: list[tuple[Budget, tuple[str, ...]]] = [(CODES_SENT, (key, method, client.key))]
-    if client.kind == "block":
-        counted.append((CODES_SENT_POOL, (key, method)))
-    return counted
