@@ -8,7 +8,7 @@ from django.db import models
 
 from keyback.portal.organizations.models import Forest, Organization
 
-__all__ = ["CloudPassword", "ContactDatum", "Person", "Policy", "Spelling", "SyncRun"]
+__all__ = ["CloudPassword", "ContactDatum", "Group", "GroupMember", "Person", "Policy", "Spelling", "SyncRun"]
 
 
 class Person(models.Model):
@@ -107,6 +107,53 @@ class ContactDatum(models.Model):
             models.Index(fields=["organization", "person", "kind"]),
             models.Index(fields=["organization", "value_index"]),
         ]
+
+
+class Group(models.Model):
+    """What policies are for. ``forest`` and ``object_guid``: of a group that an agent synchronises; None for one of the
+    portal's own. ``removed_at``: no longer in the directory; the row stays, so that a policy for it alone does not
+    become one for everybody."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="groups")
+    forest = models.ForeignKey(Forest, models.CASCADE, null=True, related_name="groups")
+    object_guid = models.UUIDField(null=True)
+    name = models.CharField(max_length=256)
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "forest", "object_guid"], name="one_group_of_an_object"),
+        ]
+        indexes = [models.Index(fields=["organization", "name"])]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GroupMember(models.Model):
+    """Exactly one of three: ``person`` or ``member_group``, chosen here; or ``object_guid``, as the forest of the group
+    has it, whether or not that object is anybody here yet."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    group = models.ForeignKey(Group, models.CASCADE, related_name="members")
+    person = models.ForeignKey(Person, models.CASCADE, null=True, related_name="+")
+    member_group = models.ForeignKey(Group, models.CASCADE, null=True, related_name="+")
+    object_guid = models.UUIDField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["group", "person"], name="person_in_group_once"),
+            models.UniqueConstraint(fields=["group", "member_group"], name="group_in_group_once"),
+            models.UniqueConstraint(fields=["group", "object_guid"], name="object_in_group_once"),
+            models.CheckConstraint(
+                condition=models.Q(person__isnull=False, member_group__isnull=True, object_guid__isnull=True)
+                | models.Q(person__isnull=True, member_group__isnull=False, object_guid__isnull=True)
+                | models.Q(person__isnull=True, member_group__isnull=True, object_guid__isnull=False),
+                name="one_kind_of_member",
+            ),
+        ]
+        indexes = [models.Index(fields=["organization", "object_guid"])]
 
 
 class CloudPassword(models.Model):
