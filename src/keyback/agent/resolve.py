@@ -21,7 +21,7 @@ from keyback.directory import Account, Connection, Verdict, read_account, unlock
 from keyback.directory.errors import DirectoryError
 from keyback.protocol.limits import DIRECTORY_TIMEOUT
 from keyback.protocol.messages import Before, Envelope
-from keyback.protocol.outcomes import OutcomeCode
+from keyback.protocol.outcomes import OutcomeCode, Shortfall
 
 __all__ = ["Found", "Question", "find_out"]
 
@@ -45,6 +45,7 @@ class Found:
 
     code: OutcomeCode
     detail: str
+    shortfalls: tuple[Shortfall, ...] = ()
 
 
 def find_out(forest: Forest, question: Question) -> Found:
@@ -71,8 +72,8 @@ def _on_the_server(forest: Forest, connection: Connection, question: Question) -
         return _unknown(reason)
     if verdict is Verdict.WRONG:
         return Found(OutcomeCode.SUPERSEDED, f"another password was written on {_name(connection)}")
-    _finish(connection, question)
-    return Found(OutcomeCode.DONE, f"the new password binds on {_name(connection)}")
+    shortfalls = _finish(connection, question)
+    return Found(OutcomeCode.DONE, f"the new password binds on {_name(connection)}", shortfalls)
 
 
 def _on_another(forest: Forest, connection: Connection, question: Question) -> Found:
@@ -83,8 +84,8 @@ def _on_another(forest: Forest, connection: Connection, question: Question) -> F
     verdict, reason = _try_password(forest, connection, account, question)
     if verdict is not Verdict.RIGHT:
         return _unknown(f"{gone}; {_name(connection)}: {reason or verdict}")
-    _finish(connection, question)
-    return Found(OutcomeCode.DONE, f"the new password binds on {_name(connection)}; {gone}")
+    shortfalls = _finish(connection, question)
+    return Found(OutcomeCode.DONE, f"the new password binds on {_name(connection)}; {gone}", shortfalls)
 
 
 def _try_password(
@@ -108,11 +109,15 @@ def _try_password(
     return answer.verdict, ""
 
 
-def _finish(connection: Connection, question: Question) -> None:
-    """What belongs to the write and may be missing where the lock-out came after it. Repeating it is harmless."""
+def _finish(connection: Connection, question: Question) -> tuple[Shortfall, ...]:
+    """What belongs to the write and may be missing where the lock-out came after it. Repeating it is harmless. What the
+    directory keeps undone."""
     account = read_account(connection, question.before.object_guid)
     if question.envelope.flags.unlock and account.locked_out:
         unlock(connection, account.guid, timeout=DIRECTORY_TIMEOUT)
+    if account.must_change and not question.envelope.flags.must_change:
+        return (Shortfall.STILL_EXPIRED,)
+    return ()
 
 
 def _unmoved(account: Account, question: Question) -> bool:

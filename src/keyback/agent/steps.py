@@ -48,7 +48,7 @@ from keyback.protocol.messages import (
     WriteIntent,
     parse,
 )
-from keyback.protocol.outcomes import OutcomeCode, sspr_code
+from keyback.protocol.outcomes import OutcomeCode, Shortfall, sspr_code
 from keyback.protocol.sealing import Sealed, box_info, open_box
 from keyback.protocol.signing import verify_envelope
 
@@ -81,6 +81,7 @@ class Task:
     account: str = ""
     server: str = ""
     notes: list[str] = field(default_factory=list)
+    shortfalls: list[Shortfall] = field(default_factory=list)
 
     @property
     def request_id(self) -> UUID:
@@ -108,6 +109,14 @@ _EVENTS: dict[Operation, tuple[Kind, Kind, Kind]] = {
 }
 _BY_PERSON = (Kind.RESET_START, Kind.RESET_SUCCESS, Kind.RESET_FAIL)
 _BY_ADMINISTRATOR = (Kind.ADMIN_RESET_START, Kind.ADMIN_RESET_SUCCESS, Kind.ADMIN_RESET_FAIL)
+
+_SHORTFALLS = {
+    Shortfall.STILL_EXPIRED: (
+        Kind.PASSWORD_STAYS_EXPIRED,
+        "pwdLastSet stayed 0: the right Unexpire Password is missing",
+    ),
+    Shortfall.STILL_LOCKED: (Kind.LOCKED_OUT, "the account is still locked out"),
+}
 
 _SELF = "self"
 _PASSWORD_REASONS = (Reason.CANNOT_CHANGE, Reason.SMART_CARD_REQUIRED)
@@ -272,9 +281,9 @@ class Steps:
                 OutcomeCode.NOT_WRITTEN, [Kind.DIRECTORY_UNFORESEEN], "the directory said yes, but wrote nothing"
             )
         if now.must_change and not task.envelope.flags.must_change and not seen.account.never_expires:
-            self._note(task, Kind.PASSWORD_STAYS_EXPIRED, "pwdLastSet stayed 0: the right Unexpire Password is missing")
+            self.fell_short(task, Shortfall.STILL_EXPIRED)
         if now.locked_out and task.envelope.flags.unlock:
-            self._note(task, Kind.LOCKED_OUT, "the account is still locked out")
+            self.fell_short(task, Shortfall.STILL_LOCKED)
 
     def journal_outcome(self, task: Task, outcome: Outcome) -> None:
         """How it ended, on disk."""
@@ -309,7 +318,10 @@ class Steps:
             **({"account": task.account, "server": task.server} if task.account else {}),
         )
 
-    def _note(self, task: Task, kind: Kind, text: str) -> None:
+    def fell_short(self, task: Task, what: Shortfall) -> None:
+        """Told in an event, and with the outcome: the person has to know, and an administrator to mend it."""
+        kind, text = _SHORTFALLS[what]
+        task.shortfalls.append(what)
         task.notes.append(text)
         self.tell(kind, task, text)
 

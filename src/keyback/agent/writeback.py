@@ -267,7 +267,7 @@ class Writeback:
                 connection.broken = True
             else:
                 self._steps.read_back(task, seen)
-                return self._outcome(task, OutcomeCode.DONE, detail="; ".join(task.notes))
+                return self._done(task, "; ".join(task.notes))
         return self._found(task, find_out(forest, Question(task.envelope, task.before, password)))
 
     def _granted(self, task: Task, before: Before) -> float:
@@ -425,7 +425,15 @@ class Writeback:
             return  # silence means the same to the portal
 
     def _found(self, task: Task, found: Found) -> Outcome:
+        for what in found.shortfalls:
+            self._steps.fell_short(task, what)
+        if found.code is OutcomeCode.DONE:
+            return self._done(task, found.detail)
         return self._outcome(task, found.code, detail=found.detail)
+
+    def _done(self, task: Task, detail: str) -> Outcome:
+        findings = [Finding(code=what.value) for what in task.shortfalls]
+        return self._outcome(task, OutcomeCode.DONE, detail=detail, findings=findings)
 
     def _still_as(self, before: Before, forest: Forest) -> None:
         with forest.connection() as connection:

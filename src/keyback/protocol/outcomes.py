@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["SSPR_CODE", "OutcomeCode", "sspr_code"]
+__all__ = ["SSPR_CODE", "OutcomeCode", "Shortfall", "sspr_code"]
 
 
 class OutcomeCode(StrEnum):
@@ -43,6 +43,13 @@ class OutcomeCode(StrEnum):
     SUPERSEDED = "superseded"  # somebody else wrote another password meanwhile
     UNKNOWN = "unknown"  # could not be found out
     UNFORESEEN = "unforeseen"  # 33001, 32000
+
+
+class Shortfall(StrEnum):
+    """What a write left undone, as findings beside ``done``; each because a right is missing."""
+
+    STILL_EXPIRED = "still_expired"  # 42021: it has to be changed at the next sign-in
+    STILL_LOCKED = "still_locked"  # 33006
 
 
 SSPR_CODE: dict[OutcomeCode, str] = {

@@ -189,6 +189,7 @@ def test_without_the_right_to_unexpire_the_write_is_told_as_done_with_what_is_wr
     expired = api.kinit(forest, person.account, NEW) is SignIn.PASSWORD_EXPIRED
     assert ("Unexpire Password" in outcome.detail) == expired
     assert ("42021" in desk.story(order)) == expired
+    assert ([one.code for one in outcome.findings] == ["still_expired"]) == expired
 
 
 def test_a_password_that_moved_since_the_inspection_is_left_alone(

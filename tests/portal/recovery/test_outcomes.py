@@ -1,11 +1,15 @@
 """What the person is told agrees with what the request's outcome was, also when it comes late."""
 
+from collections.abc import Callable
+
 import pytest
 from django.utils import timezone
 from tests.portal.recovery.conftest import Clock, heard
 from tests.portal.walk import FakeDirectory, Walker, boxes_for, mails
 
 from keyback.portal.audit.models import AuditEntry
+from keyback.portal.organizations import setup
+from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person
 from keyback.portal.writeback.models import WritebackRequest
 from keyback.portal.writeback.requests import claim, finish, grant_writing, sweep
@@ -100,6 +104,55 @@ def test_a_password_changed_meanwhile_is_looked_at_again(
     assert waiting.get("/recover/wait").heading == "We are looking at your account"
     directory.inspect(ada)
     assert waiting.get("/recover/wait").heading == "What should your new password be?"
+
+
+def test_a_password_that_must_be_changed_again_is_no_plain_success(
+    waiting: Walker, directory: FakeDirectory, organization: Organization
+) -> None:
+    setup.add_administrator(organization, "Ivo", "it@example.test")
+    directory.write(findings=[Finding(code="still_expired"), Finding(code="of_a_newer_agent")])
+    page = waiting.get("/recover/wait")
+    assert page.heading == "Your password is changed"
+    assert "you are asked to choose another password" in page.text
+    assert "it is unlocked" in page.text
+    to_person, to_administrator = mails()[-2:]
+    assert "you are asked to choose another password" in to_person["text"]
+    assert to_administrator["to"] == "it@example.test"
+    assert "Unexpire Password" in to_administrator["text"]
+    assert AuditEntry.objects.get(activity="password.reset").details == {"shortfalls": "still_expired"}
+
+
+def test_an_account_that_stays_locked_is_no_plain_success(waiting: Walker, directory: FakeDirectory) -> None:
+    directory.write(findings=[Finding(code="still_locked")])
+    page = waiting.get("/recover/wait")
+    assert "Your account is still locked" in page.text
+    assert "it is unlocked" not in page.text
+    assert "Your account is still locked" in mails()[-1]["text"]
+
+
+def test_administrators_hear_of_a_missing_right_once_a_day(
+    make_ada: Callable[..., Person], directory: FakeDirectory, organization: Organization, clock: Clock
+) -> None:
+    setup.add_administrator(organization, "Ivo", "it@example.test")
+
+    def reset(name: str) -> None:
+        person, walker = make_ada(name), Walker()
+        walker.prove(f"{name}@example.test")
+        directory.inspect(person)
+        page = walker.get("/recover/password")
+        walker.send_boxes(page, boxes_for(page, NEW))
+        directory.write(findings=[Finding(code="still_expired")])
+
+    def told() -> int:
+        return sum(mail["to"] == "it@example.test" for mail in mails())
+
+    reset("ben")
+    reset("bob")
+    assert told() == 1
+    clock.forward(hours=25)
+    heard(directory.agent.row)
+    reset("bea")
+    assert told() == 2
 
 
 def test_nobody_knows_is_said_so_and_a_late_certainty_corrects_it(

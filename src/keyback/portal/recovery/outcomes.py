@@ -3,27 +3,32 @@ records it, so that the page and the request never tell different stories; a lat
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.dispatch import receiver
 
 from keyback.flows import Event, IllegalMove, State
 from keyback.portal.audit.words import Activity, Result
+from keyback.portal.limits.budgets import Blocked, Budget, spend
 from keyback.portal.messages.queue import MessageKind, enqueue
+from keyback.portal.organizations.setup import administrators
 from keyback.portal.people.contacts import mails_of
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.moves import move
 from keyback.portal.recovery.subjects import audit, person_or_nobody
 from keyback.portal.writeback.models import WritebackRequest
 from keyback.portal.writeback.requests import outcome_recorded
-from keyback.protocol.outcomes import OutcomeCode, sspr_code
+from keyback.protocol.outcomes import OutcomeCode, Shortfall, sspr_code
 
 __all__ = ["written"]
 
 TOO_YOUNG = "too_young"
 SUPERSEDED = "superseded"
 """Refusals of our own, beside the SSPR codes."""
+
+SHORTFALLS_TOLD = Budget("shortfalls_told", 1, timedelta(days=1))
 
 
 @receiver(outcome_recorded, dispatch_uid="recovery")
@@ -64,7 +69,7 @@ def _ended(recovery: Recovery, request: WritebackRequest, now: datetime) -> None
     late = recovery.state in (State.REFUSED, State.UNSURE)
     code = request.outcome_code
     if code == OutcomeCode.DONE:
-        written(recovery, now)
+        written(recovery, now, _shortfalls(request))
     elif code in (OutcomeCode.POLICY, OutcomeCode.BANNED) and _refusal(request) != TOO_YOUNG:
         findings = _findings(request) or [{"code": "filter", "params": {}}]
         move(recovery, Event.PASSWORD_REFUSED, findings=findings, refusal=_refusal(request))
@@ -84,15 +89,19 @@ def _ended(recovery: Recovery, request: WritebackRequest, now: datetime) -> None
         audit(recovery, Activity.WRITEBACK_CORRECTED, Result.SUCCESS, now, outcome=code)
 
 
-def written(recovery: Recovery, now: datetime) -> Recovery:
+def written(recovery: Recovery, now: datetime, shortfalls: Sequence[Shortfall] = ()) -> Recovery:
     """The new password stands. For a locked recovery, in the transaction that made it so."""
     late = recovery.state in (State.REFUSED, State.UNSURE)
-    recovery = move(recovery, Event.WRITTEN, refusal="")
-    audit(recovery, Activity.PASSWORD_RESET, Result.SUCCESS, now)
+    recovery = move(recovery, Event.WRITTEN, refusal="", findings=[{"code": what.value} for what in shortfalls])
+    details = {"shortfalls": ", ".join(shortfalls)} if shortfalls else {}
+    audit(recovery, Activity.PASSWORD_RESET, Result.SUCCESS, now, **details)
+    told = dict.fromkeys(shortfalls, "yes")  # by name, for the text
     if late:
-        _tell(recovery, MessageKind.WRITEBACK_UNSURE_RESOLVED, now, written="yes")
+        _tell(recovery, MessageKind.WRITEBACK_UNSURE_RESOLVED, now, written="yes", **told)
     else:
-        _tell(recovery, MessageKind.PASSWORD_CHANGED, now, when=f"{now:%Y-%m-%d %H:%M} UTC")
+        _tell(recovery, MessageKind.PASSWORD_CHANGED, now, when=f"{now:%Y-%m-%d %H:%M} UTC", **told)
+    for what in shortfalls:
+        _tell_administrators(recovery, what, now)
     return recovery
 
 
@@ -108,6 +117,31 @@ def _tell(recovery: Recovery, kind: MessageKind, now: datetime, **context: str) 
             now=now,
             tracking_id=recovery.id,
         )
+
+
+def _tell_administrators(recovery: Recovery, what: Shortfall, now: datetime) -> None:
+    """Once a day: the same right is missing for whoever comes next."""
+    organization = recovery.organization
+    try:
+        spend(organization.id, SHORTFALLS_TOLD, what.value, now=now)
+    except Blocked:
+        return
+    for administrator, address in administrators(organization):
+        enqueue(
+            organization,
+            kind=MessageKind.WRITEBACK_FELL_SHORT,
+            to=address,
+            language=administrator.language,
+            context={"tracking_id": str(recovery.id), what.value: "yes"},
+            now=now,
+            tracking_id=recovery.id,
+        )
+
+
+def _shortfalls(request: WritebackRequest) -> list[Shortfall]:
+    """Findings of a success that this portal knows: a newer agent may find more."""
+    found = {finding["code"] for finding in _findings(request)}
+    return [what for what in Shortfall if what in found]
 
 
 def _refusal(request: WritebackRequest) -> str:

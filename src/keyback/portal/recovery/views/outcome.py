@@ -17,6 +17,7 @@ from keyback.portal.people.models import Person
 from keyback.portal.recovery.guard import step
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.wording import Refusal, blocked_text, refusal_of, too_young_from
+from keyback.protocol.outcomes import Shortfall
 
 __all__ = ["blocked_page", "blocked_text", "outcome", "refusal_page"]
 
@@ -30,6 +31,8 @@ def outcome(request: HttpRequest, recovery: Recovery) -> HttpResponse:
         return refusal_page(request, recovery.organization, recovery.refusal, recovery)
     context = {
         "organization": recovery.organization,
+        # What the write left undone, by name.
+        **{finding["code"]: True for finding in recovery.findings if finding["code"] in set(Shortfall)},
         "cloud": recovery.person is not None and recovery.person.source == Person.Source.CLOUD,
     }
     response = render(request, f"recovery/{_TEMPLATES[state]}.html", context)
