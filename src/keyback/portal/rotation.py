@@ -15,6 +15,7 @@ from keyback.portal.audit.models import AuditPersonal
 from keyback.portal.messages.models import Message
 from keyback.portal.organizations.models import Administrator
 from keyback.portal.people.models import ContactDatum
+from keyback.portal.securityinfo.models import RegisteredMethod
 from keyback.portal.vault import VaultMismatch, renew_value
 
 __all__ = ["drop", "rotate"]
@@ -22,6 +23,7 @@ __all__ = ["drop", "rotate"]
 _PLACES: tuple[tuple[type[models.Model], str], ...] = (
     (Administrator, "mail"),
     (ContactDatum, "value"),
+    (RegisteredMethod, "sealed"),
     (AuditPersonal, "value"),
     (Message, "sealed"),
 )

@@ -26,6 +26,7 @@ INSTALLED_APPS = [
     "keyback.portal.organizations",
     "keyback.portal.agents",
     "keyback.portal.people",
+    "keyback.portal.securityinfo",
     "keyback.portal.limits",
     "keyback.portal.audit",
     "keyback.portal.messages",

@@ -34,7 +34,11 @@ class Activity(StrEnum):
 
     PEOPLE_SYNCHRONISED = "people.synchronised"
     PERSON_CONTACT_ADDED = "person.contact_added"
+    PERSON_CONTACT_REMOVED = "person.contact_removed"
     PERSON_CREATED = "person.created"
+
+    SECURITY_INFO_ADDED = "security_info.added"  # User registered security info
+    SECURITY_INFO_REMOVED = "security_info.removed"  # User deleted security info
 
     RECOVERY_STARTED = "recovery.started"  # Self-service password reset flow activity progress
     RECOVERY_CODE_SENT = "recovery.code_sent"

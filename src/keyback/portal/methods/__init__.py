@@ -23,7 +23,9 @@ __all__ = ["Method", "installed"]
 
 class Method(Protocol):
     """``name``: the folder's. ``gate``: what a person holds who can prove it; methods of one gate open it once.
-    ``start``: name of the URL that a POST begins it with. ``title`` and ``description`` are translated when shown."""
+    ``start``: name of the URL that a POST begins it with. ``enrol``: name of the URL of the page, under
+    /security-info/<method>/, where people put it on file themselves; empty where somebody else does. ``title`` and
+    ``description`` are translated when shown."""
 
     @property
     def name(self) -> str: ...
@@ -33,6 +35,9 @@ class Method(Protocol):
 
     @property
     def start(self) -> str: ...
+
+    @property
+    def enrol(self) -> str: ...
 
     @property
     def title(self) -> StrPromise: ...

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.utils import timezone
 
 from keyback.portal.messages.models import Channel
-from keyback.portal.people.contacts import phones_of
+from keyback.portal.people.contacts import phones_of, usable
 from keyback.portal.people.models import ContactDatum, Person
 from keyback.portal.people.phones import mask_phone
 
@@ -37,9 +38,13 @@ class PhoneMethod:
     def start(self) -> str:
         return f"{self.name}_start"
 
+    @property
+    def enrol(self) -> str:
+        return ""
+
     def ready(self) -> bool:
         """Without a gateway nothing can be sent."""
         return (settings.CONFIG.sms if self.channel is Channel.SMS else settings.CONFIG.voice) is not None
 
     def masks(self, person: Person) -> list[str]:
-        return [mask_phone(number) for _datum, number in phones_of(person, self.kind)]
+        return [mask_phone(number) for _datum, number in usable(phones_of(person, self.kind), timezone.now())]

@@ -12,7 +12,7 @@ from keyback.portal.limits.clients import Client
 from keyback.portal.messages.models import Channel
 from keyback.portal.methods import sending
 from keyback.portal.methods.phone import PhoneMethod
-from keyback.portal.people.contacts import index_of, phones_of
+from keyback.portal.people.contacts import index_of, phones_of, usable
 from keyback.portal.recovery.models import Challenge, Recovery
 from keyback.portal.recovery.subjects import person_or_nobody, typed_key
 
@@ -51,18 +51,18 @@ def send(method: PhoneMethod, recovery: Recovery, typed: str, client: Client, no
         recovery,
         client,
         now,
-        find=lambda: _destination(method, recovery, typed),
+        find=lambda: _destination(method, recovery, typed, now),
         code=code,
         words=words,
     )
 
 
-def _destination(method: PhoneMethod, recovery: Recovery, typed: str) -> sending.Destination:
+def _destination(method: PhoneMethod, recovery: Recovery, typed: str, now: datetime) -> sending.Destination:
     """The number on file, where it is the typed one. All of them are compared, and nobody's where there is none, so
     that the clock does not tell who has one."""
     found = sending.Destination(None, None, f"nobody:{typed_key(recovery)}")
     asked = _index(recovery, method, typed)
-    on_file = phones_of(person_or_nobody(recovery), method.kind)
+    on_file = usable(phones_of(person_or_nobody(recovery), method.kind), now)
     for datum, number in on_file:
         if hmac.compare_digest(_index(recovery, method, number), asked):
             # The same for text messages and calls: it is one telephone that must not be drowned.

@@ -25,6 +25,8 @@ __all__ = [
     "mask_mail",
     "normalise_mail",
     "phones_of",
+    "place_of",
+    "usable",
 ]
 
 _is_mail = EmailValidator()
@@ -57,13 +59,13 @@ def datum_of(person: Person, *, kind: str, origin: str, position: int, value: st
         kind=kind,
         origin=origin,
         position=position,
-        value=seal_value(person.organization_id, _place(person), kind, value),
+        value=seal_value(person.organization_id, place_of(person), kind, value),
         value_index=index_of(person.organization_id, kind, value),
         changed_at=now,
     )
 
 
-def _place(person: Person) -> str:
+def place_of(person: Person) -> str:
     """What a value is bound to: the person, and the very object in the directory. Whoever can write the database could
     otherwise have another account reset by who reads this mailbox."""
     return f"{person.pk}:{person.object_guid or ''}"
@@ -73,6 +75,11 @@ def mails_of(person: Person) -> list[tuple[ContactDatum, str]]:
     """Every usable mail address with its row, in the order in which they are offered. Raises VaultMismatch where a row,
     or the person, is not what it was when the address was put on file."""
     return _values(person, ContactDatum.Kind.MAIL)
+
+
+def usable(found: list[tuple[ContactDatum, str]], now: datetime) -> list[tuple[ContactDatum, str]]:
+    """Those of them that may open a gate at ``now``."""
+    return [(row, value) for row, value in found if row.opens_from is None or row.opens_from <= now]
 
 
 def phones_of(person: Person, kind: ContactDatum.Kind) -> list[tuple[ContactDatum, str]]:
@@ -94,28 +101,48 @@ def _values(person: Person, *kinds: ContactDatum.Kind) -> list[tuple[ContactDatu
     rows = ContactDatum.objects.filter(organization_id=person.organization_id, person=person, kind__in=kinds).order_by(
         "position", "id"
     )
-    return [(row, open_value(row.organization_id, _place(person), row.kind, row.value)) for row in rows]
+    return [(row, open_value(row.organization_id, place_of(person), row.kind, row.value)) for row in rows]
 
 
-def add_mail(person: Person, address: str, *, origin: str, by: str, now: datetime) -> ContactDatum:
-    """One more address. ValueError for what cannot receive mail; the same address again is the same row."""
+def add_mail(
+    person: Person, address: str, *, origin: str, by: str, now: datetime, opens_from: datetime | None = None
+) -> ContactDatum:
+    """One more address. ValueError for what cannot receive mail; the same address again is the same row.
+    ``opens_from``: before that it opens no gate."""
     normal = normalise_mail(address)
     if normal is None:
         raise ValueError("this is not a mail address")
-    return _add(person, ContactDatum.Kind.MAIL, normal, origin=origin, by=by, now=now)
+    return _add(person, ContactDatum.Kind.MAIL, normal, origin=origin, by=by, now=now, opens_from=opens_from)
 
 
 def add_phone(
-    person: Person, number: str, kind: ContactDatum.Kind, *, origin: str, by: str, now: datetime
+    person: Person,
+    number: str,
+    kind: ContactDatum.Kind,
+    *,
+    origin: str,
+    by: str,
+    now: datetime,
+    opens_from: datetime | None = None,
 ) -> ContactDatum:
-    """One more number. ValueError for what is none; the same number again is the same row."""
+    """One more number. ValueError for what is none; the same number again is the same row. ``opens_from``: before that
+    it opens no gate."""
     normal = normalise_phone(number, person.organization.phone_region)
     if normal is None:
         raise ValueError("this is not a telephone number")
-    return _add(person, kind, normal, origin=origin, by=by, now=now)
+    return _add(person, kind, normal, origin=origin, by=by, now=now, opens_from=opens_from)
 
 
-def _add(person: Person, kind: ContactDatum.Kind, normal: str, *, origin: str, by: str, now: datetime) -> ContactDatum:
+def _add(
+    person: Person,
+    kind: ContactDatum.Kind,
+    normal: str,
+    *,
+    origin: str,
+    by: str,
+    now: datetime,
+    opens_from: datetime | None,
+) -> ContactDatum:
     mine = ContactDatum.objects.filter(organization_id=person.organization_id, person=person, kind=kind)
     same = mine.filter(value_index=index_of(person.organization_id, kind, normal)).first()
     if same is not None:
@@ -129,6 +156,7 @@ def _add(person: Person, kind: ContactDatum.Kind, normal: str, *, origin: str, b
             value=normal,
             now=now,
         )
+        datum.opens_from = opens_from
         datum.save()
         write(
             person.organization_id,

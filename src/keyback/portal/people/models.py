@@ -101,6 +101,8 @@ class ContactDatum(models.Model):
     value = models.TextField()
     value_index = models.BinaryField(max_length=32)
     changed_at = models.DateTimeField()
+    # Before that it opens no gate; null: at once.
+    opens_from = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [

@@ -10,7 +10,7 @@ from keyback.portal.messages.models import Channel
 from keyback.portal.methods import sending
 from keyback.portal.methods.codes import CodeRefused, try_code
 from keyback.portal.methods.email.method import METHOD
-from keyback.portal.people.contacts import mails_of
+from keyback.portal.people.contacts import mails_of, usable
 from keyback.portal.recovery.models import Challenge, Recovery
 from keyback.portal.recovery.subjects import person_or_nobody, typed_key
 
@@ -31,13 +31,13 @@ def send(recovery: Recovery, client: Client, now: datetime) -> Challenge:
     code = sending.new_code(DIGITS)
     words = {"code": f"{code[:4]} {code[4:]}"}
     return sending.send(
-        _WAY, METHOD.name, recovery, client, now, find=lambda: _destination(recovery), code=code, words=words
+        _WAY, METHOD.name, recovery, client, now, find=lambda: _destination(recovery, now), code=code, words=words
     )
 
 
-def _destination(recovery: Recovery) -> sending.Destination:
+def _destination(recovery: Recovery, now: datetime) -> sending.Destination:
     """It never comes from the browser."""
-    for datum, address in mails_of(person_or_nobody(recovery)):
+    for datum, address in usable(mails_of(person_or_nobody(recovery)), now):
         return sending.Destination(datum.id, address, bytes(datum.value_index).hex())
     sending.open_nobodys(recovery.organization_id, "mail", "nobody@invalid")
     return sending.Destination(None, None, typed_key(recovery))

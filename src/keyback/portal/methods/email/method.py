@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from keyback.portal.people.contacts import mails_of, mask_mail
+from keyback.portal.people.contacts import mails_of, mask_mail, usable
 from keyback.portal.people.models import Person
 
 __all__ = ["METHOD", "EmailMethod"]
@@ -14,6 +15,7 @@ class EmailMethod:
     name = "email"
     gate = "email"
     start = "email_send"
+    enrol = ""
     title = _("Get a code by e-mail")
     description = _("We send 8 digits to an e-mail address that your organization has on file for you.")
 
@@ -21,7 +23,7 @@ class EmailMethod:
         return True
 
     def masks(self, person: Person) -> list[str]:
-        return [mask_mail(address) for _datum, address in mails_of(person)]
+        return [mask_mail(address) for _datum, address in usable(mails_of(person), timezone.now())]
 
 
 METHOD = EmailMethod()

@@ -1,0 +1,1 @@
+"""What people registered to prove who they are with, beside addresses and numbers (see people.contacts)."""

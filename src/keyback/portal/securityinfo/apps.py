@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class SecurityInfoConfig(AppConfig):
+    name = "keyback.portal.securityinfo"
+    label = "securityinfo"
