@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "keyback.portal.writeback",
     "keyback.portal.recovery",
     "keyback.portal.humancheck",
+    "keyback.portal.account",
     "keyback.portal",
 ]
 

@@ -10,6 +10,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="recover"), name="home"),
     path("recover/", include("keyback.portal.recovery.urls")),
     *(path(f"recover/{name}/", include(f"keyback.portal.methods.{name}.urls")) for name in installed()),
+    path("", include("keyback.portal.account.urls")),
     path("contact", contact.contact, name="contact"),
     path("organization/<slug:slug>.css", style.stylesheet, name="organization_style"),
 ]

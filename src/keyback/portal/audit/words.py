@@ -56,6 +56,10 @@ class Activity(StrEnum):
     ACCOUNT_UNLOCKED = "account.unlocked"  # Unlock user account (self-service)
     ACCOUNT_UNLOCKED_BY_ADMIN = "account.unlocked_by_admin"
 
+    SIGNED_IN = "account.signed_in"
+    SIGN_IN_BLOCKED = "account.sign_in_blocked"
+    SIGN_IN_FAILED = "account.sign_in_failed"
+
     WRITEBACK_CORRECTED = "writeback.corrected"  # a late outcome changed the story
     WRITEBACK_UNKNOWN = "writeback.unknown"
 

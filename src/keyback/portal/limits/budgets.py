@@ -37,6 +37,7 @@ __all__ = [
     "check",
     "clear",
     "clear_all",
+    "count_of",
     "purge",
     "spend",
     "spend_all",
@@ -167,6 +168,14 @@ def check(organization_id: UUID, budget: Budget, *key_parts: str, now: datetime)
     )
     if until is not None:
         raise Blocked(budget, until)
+
+
+def count_of(organization_id: UUID, budget: Budget, *key_parts: str, now: datetime) -> int:
+    """How many tries of this key were taken within its window. Counts nothing."""
+    rows = Counter.objects.filter(
+        organization_id=organization_id, budget=budget.name, key_hmac=_key(budget, key_parts), window_ends_at__gt=now
+    )
+    return rows.values_list("count", flat=True).first() or 0
 
 
 def clear(organization_id: UUID, budget: Budget, *key_parts: str) -> None:

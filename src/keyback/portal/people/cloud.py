@@ -104,6 +104,9 @@ def verify_password(person: Person | None, password: str) -> bool:
         _hasher.verify(row.hash if row else _nobody(), password)
     except VerificationError:
         return False
+    if row is not None and _hasher.check_needs_rehash(row.hash):
+        # Only where it is still the same password: somebody may have set another one meanwhile.
+        CloudPassword.objects.filter(pk=row.pk, hash=row.hash).update(hash=_hasher.hash(password))
     return row is not None
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from keyback.portal.account.attempts import attempt_of
 from keyback.portal.errors import only
 from keyback.portal.humancheck import characters, work
 from keyback.portal.humancheck.spent import HumanCheckFailed
@@ -42,12 +43,18 @@ def identify(request: HttpRequest) -> HttpResponse:
         fields = form_fields(request, CHARACTER_FIELDS if "characters" in request.POST else WORK_FIELDS)
         # An empty field of work comes from a browser without JavaScript: it gets the characters.
         return _submitted(request, organization, fields, by_characters=not fields.get("work"))
-    return _page(request, organization, by_characters=by_characters)
+    return _page(request, organization, by_characters=by_characters, user_id=_brought(request))
 
 
 @only("GET")
 def identify_by_characters(request: HttpRequest) -> HttpResponse:
-    return _page(request, default_organization(), by_characters=True)
+    return _page(request, default_organization(), by_characters=True, user_id=_brought(request))
+
+
+def _brought(request: HttpRequest) -> str:
+    """Whoever comes from signing in need not type the user ID again."""
+    attempt = attempt_of(request)
+    return attempt.user_id if attempt else ""
 
 
 def _submitted(

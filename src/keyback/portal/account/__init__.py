@@ -1,0 +1,1 @@
+"""The account of a person who is signed in: signing in and out, home, password, security info."""

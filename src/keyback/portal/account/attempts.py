@@ -1,0 +1,115 @@
+"""One try to sign in: whose user ID it is, and whether the password is theirs. Known or not, the same is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from keyback.errors import KeybackError
+from keyback.portal.account import lockout
+from keyback.portal.audit.words import Activity, Result
+from keyback.portal.audit.writer import write
+from keyback.portal.limits.budgets import Blocked
+from keyback.portal.limits.clients import client_of
+from keyback.portal.middleware import tracking_id_of
+from keyback.portal.organizations.lookup import normalise_user_id, resolve
+from keyback.portal.organizations.models import Organization
+from keyback.portal.people import cloud
+from keyback.portal.people.models import Person
+from keyback.portal.vault import VaultMismatch, open_value, seal_value
+
+__all__ = ["Attempt", "WrongPassword", "attempt_of", "begin", "forget", "kind_of", "prove_cloud"]
+
+_KEY = "sign_in"
+_NOBODY = UUID(int=0)
+
+
+class WrongPassword(KeybackError):
+    """User ID and password do not belong together, whichever of the two is wrong."""
+
+    code = "wrong_password"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """``user_id``: as typed, normalised. ``next``: where the person wanted to go."""
+
+    organization: Organization
+    person: Person | None
+    user_id: str
+    next: str
+
+    @property
+    def typed(self) -> str:
+        digest: bytes = settings.KEYRING.code_hmac("typed user id", str(self.organization.id), self.user_id)
+        return digest.hex()
+
+    @property
+    def subject(self) -> str:
+        return f"nobody:{self.typed}" if self.person is None else str(self.person.id)
+
+
+def begin(request: HttpRequest, typed: str, next_path: str) -> Attempt:
+    """Remembers, encrypted, who wants to sign in. Raises ValueError for what is no user ID, and NoOrganization."""
+    user_id = normalise_user_id(typed)
+    organization, person = resolve(user_id)
+    request.session[_KEY] = {"user_id": seal_value(_NOBODY, "session", "user_id", user_id), "next": next_path}
+    return Attempt(organization, person, user_id, next_path)
+
+
+def attempt_of(request: HttpRequest) -> Attempt | None:
+    kept = request.session.get(_KEY)
+    if kept is None:
+        return None
+    try:
+        user_id = open_value(_NOBODY, "session", "user_id", kept["user_id"])
+    except VaultMismatch:  # its key was rotated away
+        return None
+    organization, person = resolve(user_id)
+    return Attempt(organization, person, user_id, kept["next"])
+
+
+def forget(request: HttpRequest) -> None:
+    request.session.pop(_KEY, None)
+
+
+def kind_of(person: Person) -> str:
+    """Where this person's password is, as the audit names it."""
+    return "cloud" if person.source == Person.Source.CLOUD else "pass_through"
+
+
+def prove_cloud(request: HttpRequest, attempt: Attempt, password: str, now: datetime) -> Person:
+    """The person, if the portal keeps this password for them. Raises WrongPassword or Blocked."""
+    client = client_of(request, attempt.person.id if attempt.person else attempt.typed)
+    organization_id = attempt.organization.id
+    try:
+        allowed = lockout.take(organization_id, attempt.typed, attempt.subject, client, now)
+    except Blocked as blocked:
+        audit(request, attempt, Activity.SIGN_IN_BLOCKED, Result.REFUSED, now, budget=blocked.budget)
+        raise
+    right = cloud.verify_password(attempt.person, password)
+    if attempt.person is None or not (right and allowed):
+        audit(request, attempt, Activity.SIGN_IN_FAILED, Result.FAILURE, now)
+        raise WrongPassword("wrong user ID or password")
+    lockout.forgive(organization_id, attempt.typed, attempt.subject, client)
+    audit(request, attempt, Activity.SIGNED_IN, Result.SUCCESS, now, kind=kind_of(attempt.person))
+    return attempt.person
+
+
+def audit(
+    request: HttpRequest, attempt: Attempt, activity: Activity, result: Result, now: datetime, **details: str
+) -> None:
+    write(
+        attempt.organization.id,
+        activity,
+        result=result,
+        actor="self",
+        now=now,
+        tracking_id=tracking_id_of(request),
+        details=details,
+        personal={"subject": attempt.subject},
+    )

@@ -1,0 +1,18 @@
+"""What of an account must be remembered beside the person."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from keyback.portal.organizations.models import Organization
+from keyback.portal.people.models import Person
+
+__all__ = ["AccountState"]
+
+
+class AccountState(models.Model):
+    """``sessions_from``: whoever signed in before that is signed out."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    person = models.OneToOneField(Person, models.CASCADE, primary_key=True, related_name="account_state")
+    sessions_from = models.DateTimeField(null=True)

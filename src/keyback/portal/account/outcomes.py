@@ -1,0 +1,22 @@
+"""A new password ends every session that the old one opened."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.dispatch import receiver
+
+from keyback.portal.account.models import AccountState
+from keyback.portal.writeback.models import WritebackRequest
+from keyback.portal.writeback.requests import WRITES_PASSWORD, outcome_recorded
+from keyback.protocol.outcomes import OutcomeCode
+
+__all__ = ["on_outcome"]
+
+
+@receiver(outcome_recorded, dispatch_uid="account")
+def on_outcome(sender: object, request: WritebackRequest, now: datetime, **_: object) -> None:
+    if request.operation in WRITES_PASSWORD and request.outcome_code == OutcomeCode.DONE:
+        AccountState.objects.update_or_create(
+            person_id=request.person_id, defaults={"organization_id": request.organization_id, "sessions_from": now}
+        )
