@@ -44,14 +44,15 @@ class Portal:
         )
 
     @contextmanager
-    def process(self, command: str, *, port: int | None = None, ready: bool = True) -> Iterator["Running"]:
-        """A command that runs until the block ends, then is stopped by SIGTERM."""
+    def process(
+        self, command: str, *, port: int | None = None, ready: bool = True, keys: Path | None = None
+    ) -> Iterator["Running"]:
+        """A command that runs until the block ends, then is stopped by SIGTERM. ``keys``: a directory of its own."""
         config = self.config
         if port is not None:
             config = self.directory / f"portal-{port}.toml"
-            config.write_text(
-                self.config.read_text().replace(f'listen = "127.0.0.1:{self.port}"', f'listen = "127.0.0.1:{port}"')
-            )
+            text = self.config.read_text().replace(f'"127.0.0.1:{self.port}"', f'"127.0.0.1:{port}"')
+            config.write_text(text.replace(str(self.directory / "keys"), str(keys or self.directory / "keys")))
         log = self.directory / f"{command}-{time.monotonic_ns()}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(

@@ -181,6 +181,14 @@ def test_with_sqlite_one_process_does_everything(portal: Portal, command: str) -
     assert told.returncode == 2 and "run 'keyback serve'" in told.stderr
 
 
+def test_the_people_s_door_does_not_start_without_its_key(tmp_path: Path) -> None:
+    portal = make_portal(tmp_path)
+    (tmp_path / "keys" / "django.key").unlink()
+    told = portal.run("serve")
+    assert told.returncode == 2
+    assert "django.key" in told.stderr.splitlines()[-1] and "Traceback" not in told.stderr
+
+
 def test_it_serves_https_with_its_own_certificate(tmp_path: Path) -> None:
     certificate, key = _certificate(tmp_path)
     portal = make_portal(tmp_path, public_url="https://127.0.0.1:1", tls_certificate=str(certificate), tls_key=str(key))
@@ -190,27 +198,6 @@ def test_it_serves_https_with_its_own_certificate(tmp_path: Path) -> None:
         with pytest.raises(OSError), raw(running.port, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n") as plain:
             if not plain.recv(100):
                 raise OSError("closed")
-
-
-def test_the_doors_run_apart_on_postgresql(postgres: str, tmp_path: Path) -> None:
-    import psycopg
-
-    from tests.support.ports import free_port
-
-    with psycopg.connect(postgres, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE apart")
-    portal = make_portal(tmp_path, database=postgres.rpartition("/")[0] + "/apart")
-    assert portal.run("org", "create", "Example Ltd", "--slug", "example").returncode == 0
-    with (
-        portal.process("serve-people") as people,
-        portal.process("serve-agents", port=free_port()) as agents,
-        portal.process("worker", port=free_port(), ready=False) as worker,
-    ):
-        assert request(people.port, "/recover/").status_code == 200
-        assert request(people.port, "/agents/v1/health").status_code == 404
-        assert request(agents.port, "/agents/v1/health").status_code == 200
-        assert request(agents.port, "/recover/").status_code == 404
-        assert worker.process.poll() is None
 
 
 def _certificate(directory: Path) -> tuple[Path, Path]:

@@ -118,6 +118,7 @@ def _prepared(path: Path, *, alone: bool = False, listens: bool = True) -> Confi
 def _people() -> WsgiBridge:
     from django.conf import settings
 
+    _ = settings.KEYRING.django  # a missing key is told now, and not to the first person
     # Before Django's application is made, which looks at it.
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     from keyback.portal.wsgi import application

@@ -41,7 +41,7 @@ _EVERY: dict[str, tuple[float, Callable[[datetime], object]]] = {
     "seal": (30.0, sealer.seal_batch),
     "forget": (3600.0, _forget),
 }
-"""Seconds from the end of one run to the beginning of the next."""
+"""Seconds from the end of one run to the beginning of the next; the first runs at the start."""
 
 
 @contextmanager
@@ -78,7 +78,8 @@ def _thread(name: str, work: Callable[[], None]) -> threading.Thread:
 
 
 def _repeat(name: str, pause: float, job: Callable[[datetime], object], stop: threading.Event) -> None:
-    while not stop.wait(pause):
+    # At once too: a process that never lives for an hour must forget as well.
+    while not stop.is_set():
         close_old_connections()
         try:
             job(datetime.now(UTC))
@@ -86,3 +87,4 @@ def _repeat(name: str, pause: float, job: Callable[[datetime], object], stop: th
             _log.warning("%s: the database cannot be had; it is tried again", name)
         except Exception:
             _log.exception("%s failed; it is tried again", name)
+        stop.wait(pause)

@@ -3,14 +3,16 @@ contact data, nor test codes, nor make a writeback request.
 
 | file           | what for                                                    | who needs it          |
 |----------------|-------------------------------------------------------------|-----------------------|
-| django.key     | sessions, CSRF, signed cookies                              | people's door         |
+| django.key     | sessions, CSRF, signed cookies                              | people's door only    |
 | people.key     | HMAC of the codes that people type, and of opened gates     | people's door only    |
 | codes.key      | HMAC of onboarding codes, typed user IDs and limits' keys   | both doors            |
 | index.key      | blind indexes of contact data                               | both doors            |
-| rest-NNN.key   | contact data and message bodies at rest; highest is newest  | both doors, worker    |
+| rest-NNN.key   | contact data and message bodies at rest; highest is newest  | both doors            |
 | requests.key   | Ed25519, signs writeback requests and confirmed agents      | people's door only    |
 | requests.pub   | its public half, which agents pin                           | both doors            |
-| audit.key      | Ed25519, signs the heads of the audit chain                 | sealer                |
+| audit.key      | Ed25519, signs the heads of the audit chain                 | worker                |
+
+A worker needs what both doors need, and audit.key.
 """
 
 from __future__ import annotations
@@ -49,6 +51,10 @@ class Keyring:
             return path.read_bytes()
         except OSError as error:
             raise ConfigurationError(f"{path}: {error.strerror}; 'keyback migrate' makes what is missing") from None
+
+    def holds(self, name: str) -> bool:
+        """Whether this machine was given the key: each door has only what it needs."""
+        return (self._directory / name).exists()
 
     @cached_property
     def django(self) -> str:
