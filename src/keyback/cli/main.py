@@ -28,6 +28,11 @@ _COMMANDS = {
     "agent-code": ("keyback.cli.agents", "agent_code", "One-time codes with which agents join."),
     "agents": ("keyback.cli.agents", "agents", "The agents of an organization."),
     "person": ("keyback.cli.person", "person", "People."),
+    "security-info": (
+        "keyback.cli.security_info",
+        "security_info",
+        "What people prove themselves with: tokens, passes.",
+    ),
     "policy": ("keyback.cli.policy", "policy", "Who may reset, and with which proofs."),
     "admin": ("keyback.cli.admin", "admin", "Reset, unlock, expire or look at one account."),
     "audit": ("keyback.cli.audit", "audit", "What happened, and whether the record is whole."),

@@ -1,8 +1,10 @@
 """What is put on file, read and taken off: bound to its person, counted, audited, and mailed."""
 
+import shutil
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from django.utils import timezone
 from tests.portal.walk import mails
 
 from keyback.portal.audit.models import AuditEntry
+from keyback.portal.keyring import Keyring
 from keyback.portal.people.contacts import add_mail
 from keyback.portal.people.models import ContactDatum, Person
 from keyback.portal.rotation import rotate
@@ -129,7 +132,9 @@ def test_the_default_and_the_confirmation_are_kept(cleo: Person) -> None:
     assert (entries.default_method(cleo), entries.confirmed_at(cleo)) == ("email", now)
 
 
-def test_a_new_key_at_rest_takes_them_along(cleo: Person) -> None:
+def test_a_new_key_at_rest_takes_them_along(cleo: Person, tmp_path: Path, settings: Any) -> None:
+    shutil.copytree(settings.CONFIG.keys_dir, tmp_path / "keys")
+    settings.KEYRING = Keyring(tmp_path / "keys")
     old = _add(cleo).sealed
     rotate()
     assert RegisteredMethod.objects.get().sealed != old

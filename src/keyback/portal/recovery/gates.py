@@ -51,11 +51,11 @@ def offered(recovery: Recovery) -> list[Method]:
     ]
 
 
-def spend_proof(recovery: Recovery, method: str, client: Client, now: datetime) -> Try:
-    """Takes one try to prove. Raises Blocked for the text as typed."""
-    closed = spend_all(recovery.organization_id, *_proofs(client, typed_key(recovery), method), now=now)
+def spend_proof(recovery: Recovery, method: str, client: Client, now: datetime, *, pooled: bool = True) -> Try:
+    """Takes one try to prove. ``pooled``: strangers are counted together too. Raises Blocked for the text as typed."""
+    closed = spend_all(recovery.organization_id, *_proofs(client, typed_key(recovery), method, pooled), now=now)
     try:
-        closed += spend_all(recovery.organization_id, *_proofs(client, subject(recovery), method), now=now)
+        closed += spend_all(recovery.organization_id, *_proofs(client, subject(recovery), method, pooled), now=now)
     except Blocked:
         return Try(False, tuple(closed))
     return Try(True, tuple(closed))
@@ -68,9 +68,9 @@ def failed_proof(recovery: Recovery, method: str, spent: Try, now: datetime) -> 
         audit(recovery, Activity.RECOVERY_BLOCKED, Result.REFUSED, now, method=method, budget=budget)
 
 
-def _proofs(client: Client, key: str, method: str) -> list[tuple[Budget, tuple[str, ...]]]:
+def _proofs(client: Client, key: str, method: str, pooled: bool) -> list[tuple[Budget, tuple[str, ...]]]:
     counted: list[tuple[Budget, tuple[str, ...]]] = [(PROOF_FAILED, (key, method, client.key))]
-    if client.kind == "block":
+    if client.kind == "block" and pooled:
         counted.append((PROOF_FAILED_POOL, (key, method)))
     return counted
 

@@ -24,7 +24,7 @@ from keyback.portal.securityinfo.notices import tell
 from keyback.portal.vault import open_value, seal_value
 from keyback.protocol.encoding import canonical_json
 
-__all__ = ["Registered", "TooMany", "add", "held", "on_file", "remove", "rows_of"]
+__all__ = ["Registered", "Taken", "TooMany", "add", "held", "on_file", "remove", "rows_of"]
 
 _NOBODY = UUID(int=0)
 
@@ -33,6 +33,12 @@ class TooMany(KeybackError):
     """The person has as many of this method as there may be."""
 
     code = "too_many"
+
+
+class Taken(KeybackError):
+    """One thing is one person's, and only once."""
+
+    code = "taken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,16 +83,20 @@ def add(
     opens_from: datetime | None = None,
     lookup: bytes | None = None,
     counter: int = 0,
+    drift: int = 0,
     tracking_id: UUID | None = None,
 ) -> RegisteredMethod:
     """Puts it on file. ``most``: how many of this method one person may have. ``opens_from``: see
-    :func:`keyback.portal.securityinfo.rules.opening`; None is now. Raises TooMany."""
+    :func:`keyback.portal.securityinfo.rules.opening`; None is now. Raises TooMany, and Taken where ``lookup`` is on
+    file already."""
     row_id = uuid.uuid4()
     with transaction.atomic():
         # The person's row is what two simultaneous registrations wait for.
         Person.objects.select_for_update(of=("self",)).get(pk=person.pk)
         if len(rows_of(person, method)) >= most:
             raise TooMany(f"there are {most} already")
+        if lookup and RegisteredMethod.objects.filter(organization_id=person.organization_id, lookup=lookup).exists():
+            raise Taken("this very thing is registered already")
         row = RegisteredMethod.objects.create(
             id=row_id,
             organization_id=person.organization_id,
@@ -96,6 +106,7 @@ def add(
             sealed=_sealed(person, method, row_id, secret, opens_from or now),
             lookup=lookup,
             counter=counter,
+            drift=drift,
             created_at=now,
         )
         _audit(Activity.SECURITY_INFO_ADDED, row, by=by, now=now, tracking_id=tracking_id)

@@ -1,0 +1,81 @@
+"""``keyback security-info``: what people prove themselves with, as the helpdesk looks after it."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from typing import TextIO
+
+import click
+
+from keyback.cli.portal import Refused, chosen_organization, chosen_person, json_option, on_portal, operator, show
+
+__all__ = ["security_info"]
+
+
+@click.group("security-info")
+def security_info() -> None:
+    """What people prove themselves with."""
+
+
+@security_info.command("list")
+@click.argument("user_id")
+@json_option
+@on_portal
+def list_(*, user_id: str, as_json: bool) -> None:
+    """Everything on file about one person; addresses and numbers half hidden, secrets not at all."""
+    from keyback.portal.securityinfo.entries import entries
+
+    rows = [
+        {
+            "method": entry.method,
+            "label": entry.label,
+            "added": entry.created_at,
+            "used": entry.used_at,
+            "counts_from": entry.opens_from,
+            "id": entry.id,
+        }
+        for entry in entries(chosen_person(user_id))
+    ]
+    show(rows, ["method", "label", "added", "used", "counts_from", "id"], as_json=as_json)
+
+
+@security_info.command()
+@click.argument("user_id")
+@click.argument("entry", type=click.UUID)
+@on_portal
+def remove(*, user_id: str, entry: uuid.UUID) -> None:
+    """Take ENTRY, an id of the list, off file: a lost telephone, a lost token. The person is told by mail."""
+    from keyback.portal.securityinfo import entries
+
+    try:
+        entries.remove(chosen_person(user_id), entry, by=operator(), now=datetime.now(UTC))
+    except entries.NotTheirs as refusal:
+        raise Refused(str(refusal)) from None
+    click.echo("Removed.")
+
+
+@security_info.command()
+@click.argument("slug")
+@click.argument("file", type=click.File("r", encoding="utf-8-sig"))
+@on_portal
+def tokens(*, slug: str, file: TextIO) -> None:
+    """Give hardware tokens to people of the organization SLUG, as FILE lists them ("-" is standard input): a CSV with
+    the columns upn, serial number, secret key, time interval, manufacturer, model. All of them or none."""
+    from django.db import transaction
+
+    from keyback.portal.methods.authenticator.enrol import give_token
+    from keyback.portal.methods.authenticator.tokens import ListRefused, read
+    from keyback.portal.securityinfo.registered import Taken, TooMany
+
+    organization, found = chosen_organization(slug), read(file)
+    with transaction.atomic():
+        for token in found:
+            person = chosen_person(token.user_id)
+            if person.organization_id != organization.pk:
+                raise Refused(f"line {token.line}: {token.user_id} is not of {organization}")
+            try:
+                give_token(person, token, by=operator(), now=datetime.now(UTC))
+            except (TooMany, Taken) as refusal:
+                raise ListRefused(f"line {token.line}: {refusal}") from None
+    click.echo(f"{len(found)} tokens are with their people.")

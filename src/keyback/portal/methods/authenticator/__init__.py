@@ -1,0 +1,1 @@
+"""Codes that an authenticator app or a hardware token shows (TOTP, RFC 6238)."""

@@ -1,0 +1,60 @@
+"""The same for the methods that people register: who has one, who has none, and nobody look alike up to the gate."""
+
+from collections.abc import Callable
+
+import pytest
+from django.utils import timezone
+
+from keyback.portal.limits.models import Counter
+from keyback.portal.methods.authenticator.method import METHOD as AUTHENTICATOR
+from keyback.portal.people.models import Person, Policy
+from keyback.portal.securityinfo import registered
+from tests.abuse.test_known_and_unknown import Seen, Watcher, assert_alike
+from tests.portal.agents import AgentWithKeys
+from tests.portal.walk import read, solve
+
+Fill = dict[str, str]
+
+
+def _with_app(person: Person) -> None:
+    secret = {"secret": "A" * 32, "period": 30}
+    registered.add(
+        person, AUTHENTICATOR.name, label="Phone", secret=secret, most=5, by="self", now=timezone.now(), counter=1
+    )
+
+
+CASES: dict[str, tuple[Callable[[Person], None], Fill]] = {
+    "authenticator": (_with_app, {"code": "000000"}),
+}
+
+
+def _walk(method: str, user_id: str, wrong: Fill) -> list[Seen]:
+    watcher, path = Watcher(), f"/recover/{method}/"
+    watcher.get("first page", "/recover/")
+    work = solve(read(watcher.page).data["work-challenge"])
+    watcher.post("user ID", "/recover/", user_id=user_id, work=work)
+    watcher.get("how to prove", "/recover/prove")
+    watcher.post("this way", f"{path}start")
+    watcher.get("the question", path)
+    for number in range(1, 7):
+        fields = read(watcher.page).forms[path]
+        watcher.post(f"wrong proof {number}", path, **{name: wrong.get(name, fields[name]) for name in fields})
+    watcher.get("how to prove, again", "/recover/prove")
+    watcher.get("a page that is not yet due", "/recover/password")
+    Counter.objects.all().delete()  # each walks from a clean slate
+    return watcher.seen
+
+
+@pytest.mark.parametrize("method", CASES)
+def test_who_has_it_who_has_not_and_nobody_look_alike(
+    make_ada: Callable[..., Person], agent: AgentWithKeys, method: str
+) -> None:
+    put_on_file, wrong = CASES[method]
+    Policy.objects.update(methods=[method])
+    put_on_file(make_ada("grace"))
+    make_ada("linus")
+    _walk(method, "warm-up@example.test", wrong)
+    nobody = _walk(method, "nobody@example.test", wrong)
+    assert 429 in {seen.status for seen in nobody}
+    for name in ("grace", "linus"):
+        assert_alike(_walk(method, f"{name}@example.test", wrong), nobody)
