@@ -4,13 +4,14 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from keyback.portal import contact, style
-from keyback.portal.methods import installed
+from keyback.portal.methods import enrolment_urls, installed
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="recover"), name="home"),
     path("recover/", include("keyback.portal.recovery.urls")),
     *(path(f"recover/{name}/", include(f"keyback.portal.methods.{name}.urls")) for name in installed()),
     path("", include("keyback.portal.account.urls")),
+    *(path(f"security-info/{name}/", include(urls)) for name, urls in enrolment_urls().items()),
     path("contact", contact.contact, name="contact"),
     path("organization/<slug:slug>.css", style.stylesheet, name="organization_style"),
 ]

@@ -1,5 +1,6 @@
-"""Ways to prove who one is. Each is a folder here with ``method.py`` (``METHOD``), ``urls.py`` and its templates;
-adding one edits no other file.
+"""Ways to prove who one is. Each is a folder here with ``method.py`` (``METHOD``), ``urls.py`` (``urlpatterns`` under
+/recover/<method>/, and ``enrolment`` under /security-info/<method>/ where people put it on file themselves) and its
+templates; adding one edits no other file.
 
 The rules for all: nothing that a browser sees before the first gate may depend on whether the person exists; and a
 gate is opened only through :func:`keyback.portal.recovery.gates.open_gate`, with the name of the method that was
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Protocol
 from keyback.portal.people.models import Person
 
 if TYPE_CHECKING:
+    from django.urls import URLPattern
     from django.utils.functional import _StrPromise as StrPromise
 
-__all__ = ["Method", "installed"]
+__all__ = ["Method", "enrolment_urls", "installed"]
 
 
 class Method(Protocol):
@@ -59,3 +61,9 @@ def installed() -> dict[str, Method]:
     """Every method there is, by name."""
     names = [module.name for module in pkgutil.iter_modules(__path__) if module.ispkg]
     return {name: importlib.import_module(f"{__name__}.{name}.method").METHOD for name in names}
+
+
+def enrolment_urls() -> dict[str, list[URLPattern]]:
+    """Method → addresses of its pages for putting it on file."""
+    modules = {name: importlib.import_module(f"{__name__}.{name}.urls") for name in installed()}
+    return {name: module.enrolment for name, module in modules.items() if hasattr(module, "enrolment")}

@@ -18,7 +18,7 @@ class AuthenticatorMethod:
     name = "authenticator"
     gate = "authenticator"
     start = "authenticator_start"
-    enrol = ""
+    enrol = "authenticator_add"
     title = _("Type a code from an authenticator app")
     description = _("An app on your phone, or a small token, shows 6 digits that change all the time.")
 

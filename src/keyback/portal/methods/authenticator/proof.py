@@ -11,33 +11,35 @@ from keyback.portal.limits.clients import Client
 from keyback.portal.methods import proofs
 from keyback.portal.methods.authenticator.method import METHOD
 from keyback.portal.methods.authenticator.totp import App, Match, match
+from keyback.portal.people.models import Person
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.subjects import person_or_nobody
 from keyback.portal.securityinfo.models import RegisteredMethod
 from keyback.portal.securityinfo.registered import Registered, held
 
-__all__ = ["DIGITS", "taken", "try_code"]
+__all__ = ["DIGITS", "judge", "try_code"]
 
 DIGITS = 6
 
 
 def try_code(recovery: Recovery, typed: str, client: Client, now: datetime) -> Recovery:
     """The recovery with its gate opened. Raises ProofRefused or Blocked."""
-    return proofs.prove(recovery, METHOD.name, client, now, lambda: _judge(recovery, typed, now))
+    return proofs.prove(recovery, METHOD.name, client, now, lambda: judge(person_or_nobody(recovery), typed, now))
 
 
-def _judge(recovery: Recovery, typed: str, now: datetime) -> proofs.Take | None:
+def judge(person: Person, typed: str, now: datetime) -> proofs.Take | None:
+    """None where it is not a code of this person's, or one that was taken before."""
     take: proofs.Take | None = None
-    apps = held(person_or_nobody(recovery), METHOD.name, now)
+    apps = held(person, METHOD.name, now)
     for found in apps:
         if right := match(App.of(found.secret, found.row.counter, found.row.drift), typed, now):
-            take = partial(taken, found, right, now)
+            take = partial(_taken, found, right, now)
     if not apps:
         match(_nobodys(), typed, now)
     return take
 
 
-def taken(found: Registered, right: Match, now: datetime) -> bool:
+def _taken(found: Registered, right: Match, now: datetime) -> bool:
     """Learns how the clock is off, and takes the step: no code is worth anything twice, nor any earlier one."""
     later = RegisteredMethod.objects.filter(pk=found.row.pk, counter__lt=right.step)
     return later.update(counter=right.step, drift=right.drift, used_at=now) == 1
