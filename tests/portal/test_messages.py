@@ -193,6 +193,7 @@ def test_every_kind_has_a_subject_of_one_line_and_a_text(
         "fingerprint": "aaaa bbbb",
         "by": "operator:olga",
         "written": "yes",
+        "still_expired": "yes",
     }
     code_for(organization, now, kind=kind, language=language, context=context)
     send_due(now)

@@ -1,5 +1,6 @@
 """Who is let in: the bearer names the agent, its signature fits path and body, and its state is read each time."""
 
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -9,9 +10,10 @@ from django.utils import timezone
 
 from keyback.portal.agents.models import AgentToken
 from keyback.portal.agents.registry import revoke
+from keyback.portal.audit.models import AuditEntry
 from keyback.protocol.messages import Poll
 from keyback.protocol.signing import sign_agent_call
-from keyback.relay.failures import REFUSED_CALLS
+from keyback.relay.failures import AUDITED_A_DAY, REFUSED_CALLS, audit_refusal
 from tests.relay.caller import BOOT, Caller
 from tests.relay.conftest import Site
 from tests.relay.test_calls import heartbeat
@@ -79,6 +81,48 @@ def test_a_pending_agent_is_refused_although_it_signs_rightly(pending: Caller, s
     token.save()
     response = pending.post("poll", POLL, authorization=f"Bearer {site.caller.token}")
     assert refusal(response) == (403, "agent_pending")
+
+
+def audited() -> list[tuple[str, str | None]]:
+    found = AuditEntry.objects.filter(activity="agent.call_refused").order_by("id")
+    return [(entry.details["code"], entry.details["agent"]) for entry in found]
+
+
+def test_revoked_unconfirmed_and_forged_calls_are_audited(site: Site, pending: Caller) -> None:
+    site.caller.post("poll", POLL, keyback_signature="x")
+    site.caller.post("poll", POLL, authorization="Bearer of-yesterday")  # everyday life
+    pending.ask_token()
+    pending.ask_token(aud="https://elsewhere.test")
+    revoke(site.agent.row, "operator:test", timezone.now())
+    answer = site.caller.poll()
+    agent, waiting = str(site.agent.row.id), str(pending.agent.row.id)
+    assert audited() == [
+        ("signature_refused", agent),
+        ("agent_pending", waiting),
+        ("assertion_refused", None),
+        ("agent_revoked", agent),
+    ]
+    entry = AuditEntry.objects.filter(activity="agent.call_refused").latest("id")
+    assert (entry.organization_id, entry.result, entry.details["client"]) == (
+        site.organization.id,
+        "refused",
+        "127.0.0.1",
+    )
+    assert str(entry.tracking_id) == answer.headers["keyback-tracking-id"]
+
+
+def test_a_flood_of_refused_calls_does_not_fill_the_audit(site: Site, pending: Caller) -> None:
+    for _ in range(10):
+        site.caller.post("poll", POLL, keyback_signature="x")
+    pending.ask_token()
+    assert [code for code, _agent in audited()] == ["signature_refused"] * 3 + ["agent_pending"]
+
+
+def test_a_flood_of_refused_calls_from_everywhere_does_not_fill_the_audit_either(site: Site) -> None:
+    now = timezone.now()
+    for number in range(AUDITED_A_DAY.limit + 5):
+        audit_refusal(f"203.0.113.{number}", "signature_refused", site.agent.row, uuid.uuid4(), now)
+    assert len(audited()) == AUDITED_A_DAY.limit
 
 
 def test_a_flood_of_refused_calls_does_not_lock_an_agent_of_the_same_address_out(site: Site) -> None:

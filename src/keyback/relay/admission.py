@@ -70,7 +70,7 @@ def admit(credentials: Credentials, body: bytes, now: datetime) -> Agent:
         key = load_public_key(bytes(agent.sign_public))
         verify_agent_call(key, agent.id, credentials.path, body, credentials.signature)
     except ProtocolError:
-        raise Refusal(SIGNATURE_REFUSED) from None
+        raise Refusal(SIGNATURE_REFUSED, agent=agent) from None
     return agent
 
 
@@ -88,4 +88,4 @@ def as_refusals(now: datetime) -> Iterator[None]:
         problem = _PROBLEMS.get(error.code)
         if problem is None:
             raise
-        raise Refusal(problem) from None
+        raise Refusal(problem, agent=getattr(error, "agent", None)) from None

@@ -52,7 +52,7 @@ async def token(request: Request) -> Response:
         try:
             return tokens.issue_token(assertion, now)
         except tokens.TokenRefused as error:
-            if until := door.count_refusal(request, error.description, now):
+            if until := door.count_refusal(request, error.description, now, error.agent):
                 seconds = int((until - now).total_seconds()) + 1
                 raise Refusal(TOO_MANY_CALLS, retry_after=seconds) from None
             return error.description

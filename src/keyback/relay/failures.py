@@ -4,17 +4,26 @@ that strangers behind the same address cannot lock an agent out."""
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from starlette.requests import Request
 
-from keyback.portal.limits.budgets import Blocked, Budget, spend
+from keyback.portal.agents.models import Agent
+from keyback.portal.audit.words import Activity, Result
+from keyback.portal.audit.writer import write
+from keyback.portal.limits.budgets import Blocked, Budget, spend, spend_all
 from keyback.portal.limits.clients import address_block, address_of
 from keyback.portal.organizations.lookup import NoOrganization, default_organization
 
-__all__ = ["REFUSED_CALLS", "Failures", "client_block"]
+__all__ = ["REFUSED_CALLS", "Failures", "audit_refusal", "client_block"]
 
 REFUSED_CALLS = Budget("agent_calls_refused", 60, timedelta(minutes=1))
+
+# An entry of the audit is for good, so that a flood must not make many: a few for one address and reason, and so many a
+# day whoever calls. The log goes on within the budget above.
+AUDITED_ONE_KIND = Budget("agent_refusals_audited", 3, timedelta(hours=1))
+AUDITED_A_DAY = Budget("agent_refusals_audited_a_day", 200, timedelta(days=1))
 
 _REMEMBER = 10_000
 
@@ -48,3 +57,21 @@ class Failures:
             self._closed_until[block] = blocked.until
             return blocked.until
         return None
+
+
+def audit_refusal(client: str, code: str, agent: Agent | None, tracking_id: UUID, now: datetime) -> None:
+    """For the organization of the agent whose token or assertion it was; else for the instance's own."""
+    try:
+        organization_id = default_organization().id if agent is None else agent.organization_id
+        spend_all(organization_id, (AUDITED_ONE_KIND, (client, code)), (AUDITED_A_DAY, ()), now=now)
+    except (NoOrganization, Blocked):
+        return
+    write(
+        organization_id,
+        Activity.AGENT_CALL_REFUSED,
+        result=Result.REFUSED,
+        actor="system",
+        now=now,
+        tracking_id=tracking_id,
+        details={"code": code, "client": client, "agent": str(agent.id) if agent else None},
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from keyback.errors import KeybackError
+from keyback.portal.agents.models import Agent
 
 __all__ = [
     "AGENT_PENDING",
@@ -43,12 +44,16 @@ class Problem:
 
 
 class Refusal(KeybackError):
-    """The call is refused. ``detail`` takes the place of the problem's sentence; ``retry_after`` of its seconds."""
+    """The call is refused. ``detail`` takes the place of the problem's sentence; ``retry_after`` of its seconds.
+    ``agent``: whose bearer it was."""
 
-    def __init__(self, problem: Problem, detail: str = "", retry_after: int | None = None) -> None:
+    def __init__(
+        self, problem: Problem, detail: str = "", retry_after: int | None = None, agent: Agent | None = None
+    ) -> None:
         super().__init__(detail or problem.message)
         self.code = problem.code
         self.problem = problem
+        self.agent = agent
         self.retry_after = problem.retry_after if retry_after is None else retry_after
 
 

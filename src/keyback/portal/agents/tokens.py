@@ -42,13 +42,14 @@ _AGENT_OF = (
 
 class TokenRefused(KeybackError):
     """RFC 6749 section 5.2, ``invalid_client``. ``description``: agent_pending, agent_revoked or
-    assertion_refused."""
+    assertion_refused. ``agent``: who has proved to be itself, and is refused all the same."""
 
     code = "invalid_client"
 
-    def __init__(self, description: str) -> None:
+    def __init__(self, description: str, agent: Agent | None = None) -> None:
         super().__init__(description)
         self.description = description
+        self.agent = agent
 
 
 class Unauthenticated(KeybackError):
@@ -60,9 +61,10 @@ class Unauthenticated(KeybackError):
 class NotAdmitted(KeybackError):
     """``code``: agent_pending or agent_revoked."""
 
-    def __init__(self, state: str) -> None:
-        super().__init__(f"this agent is {state}")
-        self.code = f"agent_{state}"
+    def __init__(self, agent: Agent) -> None:
+        super().__init__(f"this agent is {agent.state}")
+        self.code = f"agent_{agent.state}"
+        self.agent = agent
 
 
 def issue_token(assertion: str, now: datetime) -> Token:
@@ -71,7 +73,7 @@ def issue_token(assertion: str, now: datetime) -> Token:
     claims = _verified_claims(assertion, agent)
     _check(claims, agent, now)
     if agent.state != Agent.State.CONFIRMED:
-        raise TokenRefused(f"agent_{agent.state}")
+        raise TokenRefused(f"agent_{agent.state}", agent)
     bearer = secrets.token_urlsafe(32)
     try:
         with transaction.atomic():
@@ -145,7 +147,7 @@ def authenticate(bearer: str, now: datetime) -> Agent:
     if agent is None:
         raise Unauthenticated("this token is unknown or over")
     if agent.state != Agent.State.CONFIRMED:
-        raise NotAdmitted(agent.state)
+        raise NotAdmitted(agent)
     seen(agent, now)
     return agent
 

@@ -18,6 +18,7 @@ class Activity(StrEnum):
     """``<part>.<what happened>``. Where Microsoft's audit has an activity of the same meaning, the comment
     names it."""
 
+    AGENT_CALL_REFUSED = "agent.call_refused"
     AGENT_CODE_MADE = "agent.code_made"
     AGENT_CONFIRMED = "agent.confirmed"
     AGENT_KEY_ADDED = "agent.key_added"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import uuid
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from keyback.portal.organizations.models import Administrator, Domain, Organizat
 from keyback.portal.people.contacts import normalise_mail
 from keyback.portal.people.models import Policy
 from keyback.portal.people.phones import is_region
-from keyback.portal.vault import open_value, seal_value
+from keyback.portal.vault import VaultMismatch, open_value, seal_value
 
 __all__ = [
     "SetupRefused",
@@ -34,6 +35,7 @@ __all__ = [
     "verify_domain",
 ]
 
+_log = logging.getLogger(__name__)
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 
 
@@ -186,8 +188,11 @@ def add_administrator(organization: Organization, name: str, mail: str, *, langu
 
 
 def administrators(organization: Organization) -> list[tuple[Administrator, str]]:
-    """Each with the address in clear."""
-    return [
-        (row, open_value(organization.id, row.id, "mail", row.mail))
-        for row in Administrator.objects.filter(organization=organization).order_by("name", "id")
-    ]
+    """Each with the address in clear; without those whose row was bent."""
+    found = []
+    for row in Administrator.objects.filter(organization=organization).order_by("name", "id"):
+        try:
+            found.append((row, open_value(organization.id, row.id, "mail", row.mail)))
+        except VaultMismatch:
+            _log.error("the address of administrator %s was not written by this portal; it is left out", row.pk)
+    return found

@@ -5,7 +5,6 @@ transaction that records it, so that a command that was stopped while it waited 
 from __future__ import annotations
 
 import json
-import logging
 import uuid
 from datetime import datetime, timedelta
 
@@ -17,7 +16,6 @@ from keyback.portal.audit.writer import write
 from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.people.contacts import mails_of
 from keyback.portal.people.models import Person
-from keyback.portal.vault import VaultMismatch
 from keyback.portal.writeback.models import WritebackRequest
 from keyback.portal.writeback.preparation import prepare, submit, submit_unsealed
 from keyback.portal.writeback.requests import outcome_recorded
@@ -27,7 +25,6 @@ from keyback.protocol.sealing import Sealed, load_unseal_key, seal
 
 __all__ = ["begin"]
 
-_log = logging.getLogger(__name__)
 _DEADLINE = timedelta(minutes=2)
 
 _ACTIVITY = {
@@ -102,7 +99,7 @@ def on_outcome(sender: object, request: WritebackRequest, now: datetime, **_: ob
     )
     if request.outcome_code != OutcomeCode.DONE or request.operation == Operation.EXPIRE:
         return
-    for address in _addresses(request):
+    for _datum, address in mails_of(request.person):
         enqueue(
             request.person.organization,
             kind=MessageKind.PASSWORD_CHANGED,
@@ -116,15 +113,6 @@ def on_outcome(sender: object, request: WritebackRequest, now: datetime, **_: ob
             now=now,
             tracking_id=request.tracking_id,
         )
-
-
-def _addresses(request: WritebackRequest) -> list[str]:
-    """None where they were tampered with: what the directory did is recorded in any case."""
-    try:
-        return [address for _datum, address in mails_of(request.person)]
-    except VaultMismatch:
-        _log.error("the addresses of a person were bent; nobody is told", extra={"tracking_id": request.tracking_id})
-        return []
 
 
 def _result(code: str) -> Result:

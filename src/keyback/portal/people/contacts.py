@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.people.models import ContactDatum, Person
 from keyback.portal.people.phones import normalise_phone
-from keyback.portal.vault import open_value, seal_value
+from keyback.portal.vault import VaultMismatch, open_value, seal_value
 
 __all__ = [
     "add_mail",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 _is_mail = EmailValidator()
+_log = logging.getLogger(__name__)
 
 
 def normalise_mail(text: str) -> str | None:
@@ -72,8 +74,11 @@ def place_of(person: Person) -> str:
 
 
 def mails_of(person: Person) -> list[tuple[ContactDatum, str]]:
-    """Every usable mail address with its row, in the order in which they are offered. Raises VaultMismatch where a row,
-    or the person, is not what it was when the address was put on file."""
+    """Every usable mail address with its row, in the order in which they are offered.
+
+    Where a row, or the person, is not what it was when the address was put on file, it counts as missing: nothing is
+    sent there, and what a directory did is recorded although nobody can be told.
+    """
     return _values(person, ContactDatum.Kind.MAIL)
 
 
@@ -84,7 +89,7 @@ def usable(found: list[tuple[ContactDatum, str]], now: datetime) -> list[tuple[C
 
 def phones_of(person: Person, kind: ContactDatum.Kind) -> list[tuple[ContactDatum, str]]:
     """Every mobile or every office number with its row, as ``+CC NNNN…``. A number that is both is a mobile number:
-    whoever holds one telephone must not count for two. Raises VaultMismatch, as :func:`mails_of`."""
+    whoever holds one telephone must not count for two. Bent rows count as missing, as for :func:`mails_of`."""
     found = _values(person, ContactDatum.Kind.MOBILE, ContactDatum.Kind.OFFICE_PHONE)
     mobile = {value for row, value in found if row.kind == ContactDatum.Kind.MOBILE}
     return [
@@ -101,7 +106,15 @@ def _values(person: Person, *kinds: ContactDatum.Kind) -> list[tuple[ContactDatu
     rows = ContactDatum.objects.filter(organization_id=person.organization_id, person=person, kind__in=kinds).order_by(
         "position", "id"
     )
-    return [(row, open_value(row.organization_id, place_of(person), row.kind, row.value)) for row in rows]
+    return [(row, value) for row in rows if (value := _value(row, place_of(person))) is not None]
+
+
+def _value(row: ContactDatum, place: str) -> str | None:
+    try:
+        return open_value(row.organization_id, place, row.kind, row.value)
+    except VaultMismatch:
+        _log.error("contact datum %s was not written by this portal for this person; it is left out", row.pk)
+        return None
 
 
 def add_mail(

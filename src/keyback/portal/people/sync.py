@@ -100,9 +100,9 @@ def _take_sequence(agent: Agent, seq: int) -> None:
     """The conditional update also locks the agent's row: its pushes are applied one after the other."""
     confirmed = Agent.objects.filter(pk=agent.pk, state=Agent.State.CONFIRMED)
     if not confirmed.filter(push_seq__lt=seq).update(push_seq=seq):
-        state = Agent.objects.values_list("state", flat=True).get(pk=agent.pk)
-        if state != Agent.State.CONFIRMED:
-            raise NotAdmitted(state)
+        agent.refresh_from_db(fields=["state"])
+        if agent.state != Agent.State.CONFIRMED:
+            raise NotAdmitted(agent)
         raise SequenceRefused("this sequence number was used")
 
 
