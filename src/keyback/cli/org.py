@@ -79,6 +79,22 @@ def list_(*, as_json: bool) -> None:
 )
 @click.option("--contact-url", help="Where 'contact your administrator' leads; empty for none.")
 @click.option("--phone-region", metavar="XX", help="Of telephone numbers without a country code, such as DE or GB.")
+@click.option(
+    "--two-step/--no-two-step",
+    "two_step_sign_in",
+    default=None,
+    help="Whoever signs in proves something more than the password, where something is on file.",
+)
+@click.option(
+    "--cloud-history",
+    type=click.IntRange(0, 24),
+    help="How many earlier passwords may not come back, of those that the portal keeps.",
+)
+@click.option(
+    "--cloud-max-age-days",
+    type=click.IntRange(0, 730),
+    help="After how many days a password that the portal keeps expires; 0: never.",
+)
 @click.option("--accent", help="Colour of buttons and links, as #rrggbb; empty for the usual one.")
 @on_portal
 def set_(*, slug: str, **settings: object) -> None:

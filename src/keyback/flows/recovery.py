@@ -28,6 +28,7 @@ class Event(StrEnum):
     GATE_OPENED = "gate_opened"
     LAST_GATE_OPENED = "last_gate_opened"
     LAST_GATE_OPENED_CLOUD = "last_gate_opened_cloud"  # the portal keeps this password: nothing to inspect
+    PROVED = "proved"  # somebody who is signed in proved one thing more, which is all they came for
     WRITABLE = "writable"
     NOT_WRITABLE = "not_writable"
     SUBMITTED = "submitted"
@@ -43,6 +44,7 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.PROVE, Event.GATE_OPENED): State.PROVE,
     (State.PROVE, Event.LAST_GATE_OPENED): State.INSPECT,
     (State.PROVE, Event.LAST_GATE_OPENED_CLOUD): State.CHOOSE,
+    (State.PROVE, Event.PROVED): State.DONE,
     (State.PROVE, Event.TIME_OVER): State.EXPIRED,
     (State.INSPECT, Event.WRITABLE): State.CHOOSE,
     (State.INSPECT, Event.NOT_WRITABLE): State.REFUSED,

@@ -28,7 +28,7 @@ __all__ = [
     "SignedIn",
     "Stage",
     "add_proof",
-    "advance",
+    "methods_proved",
     "person_required",
     "safe_next",
     "sign_in",
@@ -53,8 +53,8 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """``at``: when the password was proved. ``proved``: ``password`` or ``openid``, and the names of the methods that
-    were proved in this session."""
+    """``at``: when the password was proved. ``proved``: ``password`` or ``openid``, and then the gates that were opened
+    in this session."""
 
     person: Person
     at: datetime
@@ -68,19 +68,16 @@ def sign_in(request: HttpRequest, person: Person, now: datetime, *, stage: Stage
     _keep(request, SignedIn(person, now, stage, (proved,)))
 
 
-def advance(request: HttpRequest, found: SignedIn, stage: Stage) -> None:
-    """The next stage, under a new session id."""
+def add_proof(request: HttpRequest, found: SignedIn, *proofs: str, stage: Stage) -> None:
+    """Who is signed in has proved these, too, and is at ``stage`` now. A new session id."""
     request.session.cycle_key()
-    _keep(request, SignedIn(found.person, found.at, stage, found.proved))
+    _keep(request, SignedIn(found.person, found.at, stage, tuple(dict.fromkeys((*found.proved, *proofs)))))
 
 
-def add_proof(request: HttpRequest, method: str) -> None:
-    """The person who is signed in has proved this method, too. A new session id."""
+def methods_proved(request: HttpRequest) -> tuple[str, ...]:
+    """The gates that were opened in this session, beside the password."""
     found = signed_in_as(request)
-    if found is None:
-        return
-    request.session.cycle_key()
-    _keep(request, SignedIn(found.person, found.at, found.stage, tuple(dict.fromkeys((*found.proved, method)))))
+    return found.proved[1:] if found is not None else ()
 
 
 def sign_out(request: HttpRequest) -> None:
@@ -169,4 +166,4 @@ def person_required(
 
 def where(stage: Stage) -> str:
     """The page to which somebody half-way is led."""
-    return reverse({Stage.SECOND: "sign_in_second", Stage.CHANGE: "change_password"}.get(stage, "account"))
+    return reverse({Stage.SECOND: "account_prove", Stage.CHANGE: "change_password"}.get(stage, "account"))

@@ -34,6 +34,11 @@ class Organization(models.Model):
     explain_to_person = models.BooleanField(default=False)
     # Of telephone numbers that are written without a country code: "DE". Empty: those count as missing.
     phone_region = models.CharField(max_length=2, blank=True)
+    # Whoever signs in proves something more than the password, where something is on file.
+    two_step_sign_in = models.BooleanField(default=False)
+    # Of passwords that the portal keeps: how many may not come back, and after how many days one expires (0: never).
+    cloud_history = models.PositiveSmallIntegerField(default=5)
+    cloud_max_age_days = models.PositiveSmallIntegerField(default=0)
     contact_url = models.CharField(max_length=300, blank=True)
     accent = models.CharField(max_length=7, blank=True)
 

@@ -73,6 +73,9 @@ _CHANGEABLE = (
     "contact_url",
     "accent",
     "phone_region",
+    "two_step_sign_in",
+    "cloud_history",
+    "cloud_max_age_days",
 )
 _ACCENT = re.compile(r"#[0-9a-f]{6}", re.IGNORECASE)
 

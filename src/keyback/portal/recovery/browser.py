@@ -16,7 +16,7 @@ from keyback.flows import State
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.subjects import account
 
-__all__ = ["enter", "recovery_of", "rise", "step_token", "step_token_fits"]
+__all__ = ["enter", "enter_within", "leave", "recovery_of", "rise", "step_token", "step_token_fits"]
 
 _KEY = "recovery"
 _PROOF = "proof"
@@ -27,6 +27,19 @@ def enter(request: HttpRequest, recovery: Recovery) -> None:
     """A new session for a new recovery: nothing of an earlier one, or of one planted by somebody else, lives on."""
     request.session.flush()
     request.session[_KEY] = str(recovery.id)
+
+
+def enter_within(request: HttpRequest, recovery: Recovery) -> None:
+    """For somebody who is signed in and stays so. A new session id."""
+    request.session.cycle_key()
+    request.session[_KEY] = str(recovery.id)
+    request.session.pop(_PROOF, None)
+
+
+def leave(request: HttpRequest) -> None:
+    """The walk is over, and its pages with it."""
+    request.session.pop(_KEY, None)
+    request.session.pop(_PROOF, None)
 
 
 def rise(request: HttpRequest, recovery: Recovery) -> None:
@@ -51,11 +64,11 @@ def _proved(request: HttpRequest, recovery: Recovery) -> bool:
 
 
 def _proof(request: HttpRequest, recovery: Recovery) -> str:
-    """These gates, of this recovery, to this very account, by this browser (the database knows its session id as a hash
-    only)."""
+    """These gates, of this recovery and for its purpose, to this very account, by this browser (the database knows its
+    session id as a hash only)."""
     gates = ",".join(recovery.gates_opened)
     digest: bytes = settings.KEYRING.people_hmac(
-        "gates", str(recovery.id), *account(recovery), gates, request.session.session_key or ""
+        "gates", recovery.purpose, str(recovery.id), *account(recovery), gates, request.session.session_key or ""
     )
     return digest.hex()
 
@@ -64,7 +77,7 @@ def step_token(recovery: Recovery) -> str:
     """What each form of this step carries. A form of another recovery (a second tab), or of a step that is over, has
     another one, and is refused before it can burn a try or do anything."""
     digest: bytes = settings.KEYRING.code_hmac(
-        "step", str(recovery.id), recovery.state, ",".join(recovery.gates_opened)
+        "step", str(recovery.id), recovery.purpose, recovery.state, ",".join(recovery.gates_opened)
     )
     return digest[:16].hex()
 

@@ -25,9 +25,11 @@ from keyback.portal.people.models import Person
 from keyback.portal.people.policies import organization_methods, policy_for
 from keyback.portal.recovery import inspection
 from keyback.portal.recovery.decide import refusal_of_person
-from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import locked, move
 from keyback.portal.recovery.subjects import audit, subject, typed_key
+from keyback.portal.securityinfo.entries import default_method
+from keyback.portal.securityinfo.rules import methods_on_file
 
 __all__ = ["Try", "clear_proof", "failed_proof", "offered", "open_gate", "spend_proof"]
 
@@ -42,7 +44,11 @@ class Try:
 
 
 def offered(recovery: Recovery) -> list[Method]:
-    """What this browser may prove next. Before the first gate it is the same for everybody in the organization."""
+    """What this browser may prove next. Before the first gate it is the same for everybody in the organization; who is
+    signed in gets what is on file, their own choice first."""
+    if recovery.purpose == Purpose.VERIFY and recovery.person is not None:
+        first = default_method(recovery.person)
+        return [installed()[name] for name in sorted(methods_on_file(recovery.person), key=lambda name: name != first)]
     methods = installed()
     return [
         methods[name]
@@ -101,6 +107,8 @@ def open_gate(recovery: Recovery, method: str, now: datetime) -> Recovery:
         audit(recovery, Activity.RECOVERY_GATE_OPENED, Result.SUCCESS, now, method=method)
         opened = list(recovery.gates_opened)
         gate = installed()[method].gate
+        if recovery.purpose == Purpose.VERIFY:
+            return move(recovery, Event.PROVED, gates_opened=[gate])
         if policy is not None and method in policy.methods and gate not in opened:
             opened.append(gate)
         refusal = refusal_of_person(person, policy, now)

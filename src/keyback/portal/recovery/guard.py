@@ -19,7 +19,7 @@ from keyback.portal.inputs import form_fields
 from keyback.portal.middleware import track
 from keyback.portal.people.models import Person
 from keyback.portal.recovery import browser
-from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import keep_time
 
 __all__ = ["StepOver", "posted", "step", "where"]
@@ -39,6 +39,8 @@ def where(recovery: Recovery) -> str:
         State.CHOOSE: "recover_password",
         State.WRITE: "recover_wait",
     }
+    if recovery.purpose == Purpose.VERIFY and recovery.state != State.PROVE:
+        return reverse("account_proved")
     name = names.get(State(recovery.state), "recover_outcome")
     if name == "recover_password" and recovery.person and recovery.person.source == Person.Source.CLOUD:
         name = "recover_password_plain"

@@ -11,7 +11,16 @@ from keyback.flows import State
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import ContactDatum, Person
 
-__all__ = ["Challenge", "Recovery"]
+__all__ = ["Challenge", "Purpose", "Recovery"]
+
+
+class Purpose(models.TextChoices):
+    """What the walk is for. ``verify``: somebody who is signed in proves something more, and nothing else happens."""
+
+    RESET = "reset"
+    UNLOCK = "unlock"
+    CHANGE = "change"
+    VERIFY = "verify"
 
 
 class Recovery(models.Model):
@@ -25,6 +34,7 @@ class Recovery(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     person = models.ForeignKey(Person, models.CASCADE, null=True, related_name="recoveries")
+    purpose = models.CharField(max_length=10, choices=Purpose, default=Purpose.RESET)
     state = models.CharField(max_length=10, default=State.PROVE)
     typed_hmac = models.BinaryField(max_length=32)
     known_device = models.BooleanField(default=False)

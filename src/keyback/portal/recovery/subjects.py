@@ -7,7 +7,7 @@ from datetime import datetime
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.people.models import Person
-from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.models import Purpose, Recovery
 
 __all__ = ["account", "audit", "person_or_nobody", "subject", "typed_key"]
 
@@ -34,6 +34,8 @@ def person_or_nobody(recovery: Recovery) -> Person:
 
 
 def audit(recovery: Recovery, activity: Activity, result: Result, now: datetime, **details: str | int | None) -> None:
+    if recovery.purpose != Purpose.RESET:
+        details["purpose"] = recovery.purpose
     write(
         recovery.organization_id,
         activity,

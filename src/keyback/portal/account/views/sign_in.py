@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from keyback.portal.account import attempts, signin
+from keyback.portal.account import attempts, signin, verification
 from keyback.portal.account.attempts import Attempt, WrongPassword
 from keyback.portal.account.signin import Stage, safe_next
 from keyback.portal.errors import only
@@ -24,6 +24,7 @@ from keyback.portal.limits.clients import client_of, remember_device
 from keyback.portal.organizations.lookup import MAX_USER_ID, default_organization
 from keyback.portal.people.models import Person
 from keyback.portal.recovery.views.outcome import blocked_page
+from keyback.portal.securityinfo.rules import methods_on_file
 
 __all__ = ["forgot", "password", "sign_in", "sign_out"]
 
@@ -75,7 +76,11 @@ def password(request: HttpRequest) -> HttpResponse:
 
 def _enter(request: HttpRequest, person: Person, next_path: str) -> HttpResponse:
     now = timezone.now()
-    signin.sign_in(request, person, now, stage=Stage.FULL)
+    second = person.organization.two_step_sign_in and bool(methods_on_file(person))
+    signin.sign_in(request, person, now, stage=Stage.SECOND if second else Stage.FULL)
+    if second:
+        verification.begin(request, person, next_path, now)
+        return redirect("recover_prove")
     response = redirect(next_path)
     remember_device(request, response, person.id, now)
     return response

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 
 from keyback.flows import State
@@ -14,8 +14,8 @@ from keyback.portal.limits.budgets import Blocked
 from keyback.portal.limits.clients import remember_device
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person
-from keyback.portal.recovery.guard import step
-from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.guard import step, where
+from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.wording import Refusal, blocked_text, refusal_of, too_young_from
 from keyback.protocol.outcomes import Shortfall
 
@@ -26,6 +26,8 @@ _TEMPLATES = {State.DONE: "done", State.UNSURE: "unsure", State.EXPIRED: "expire
 
 @step(*ENDED, methods=("GET",))
 def outcome(request: HttpRequest, recovery: Recovery) -> HttpResponse:
+    if recovery.purpose == Purpose.VERIFY:
+        return redirect(where(recovery))
     state = State(recovery.state)
     if state is State.REFUSED:
         return refusal_page(request, recovery.organization, recovery.refusal, recovery)

@@ -11,7 +11,7 @@ from keyback.portal.methods import Method
 from keyback.portal.recovery.browser import step_token
 from keyback.portal.recovery.gates import offered
 from keyback.portal.recovery.guard import step
-from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.subjects import person_or_nobody
 
 __all__ = ["prove"]
@@ -32,6 +32,7 @@ def prove(request: HttpRequest, recovery: Recovery) -> HttpResponse:
 
 
 def _masks(recovery: Recovery, method: Method) -> list[str]:
-    """Only for a browser that helped this person back in before, after a gate, or where the organization explains."""
-    open_to_see = recovery.known_device or recovery.gates_opened or recovery.organization.explain_to_person
-    return method.masks(person_or_nobody(recovery)) if open_to_see else []
+    """Only for who is signed in, for a browser that helped this person back in before, after a gate, or where the
+    organization explains."""
+    known = recovery.purpose == Purpose.VERIFY or recovery.known_device or recovery.gates_opened
+    return method.masks(person_or_nobody(recovery)) if known or recovery.organization.explain_to_person else []

@@ -1,0 +1,45 @@
+"""One proof more than the password."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+
+from keyback.portal.account import signin, verification
+from keyback.portal.account.signin import Stage, person_required, safe_next
+from keyback.portal.errors import only
+from keyback.portal.inputs import form_fields
+from keyback.portal.limits.clients import remember_device
+from keyback.portal.people.models import Person
+from keyback.portal.securityinfo.rules import methods_on_file
+
+__all__ = ["prove", "proved"]
+
+
+@person_required("GET", "POST", stages=(Stage.SECOND, Stage.FULL))
+def prove(request: HttpRequest, person: Person) -> HttpResponse:
+    if request.method == "POST":
+        after = safe_next(form_fields(request, {"next": 200})["next"])
+        verification.begin(request, person, after, timezone.now())
+        return redirect("recover_prove")
+    context = {
+        "organization": person.organization,
+        "person": person,
+        "next": safe_next(request.GET.get("next", "")),
+        "possible": bool(methods_on_file(person)),
+    }
+    return render(request, "account/prove.html", context)
+
+
+@only("GET")
+def proved(request: HttpRequest) -> HttpResponse:
+    found = signin.signed_in_as(request)
+    if found is None:
+        return redirect("sign_in")
+    after = verification.complete(request, found)
+    if after is None:
+        return redirect(signin.where(found.stage))
+    response = redirect(after)
+    remember_device(request, response, found.person.id, timezone.now())
+    return response
