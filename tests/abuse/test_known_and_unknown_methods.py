@@ -1,12 +1,16 @@
 """The same for the methods that people register: who has one, who has none, and nobody look alike up to the gate."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.utils import timezone
+from webauthn.helpers import base64url_to_bytes
 
 from keyback.portal.limits.models import Counter
 from keyback.portal.methods.authenticator.method import METHOD as AUTHENTICATOR
+from keyback.portal.methods.passkey.ceremony import lookup
+from keyback.portal.methods.passkey.method import METHOD as PASSKEY
 from keyback.portal.people.models import Person, Policy
 from keyback.portal.securityinfo import registered
 from tests.abuse.test_known_and_unknown import Seen, Watcher, assert_alike
@@ -23,8 +27,23 @@ def _with_app(person: Person) -> None:
     )
 
 
+def _with_passkey(person: Person) -> None:
+    secret = {"id": "00", "public_key": "00", "synced": False}
+    registered.add(
+        person,
+        PASSKEY.name,
+        label="Phone",
+        secret=secret,
+        most=5,
+        by="self",
+        now=timezone.now(),
+        lookup=lookup(person, base64url_to_bytes("AAAA")),
+    )
+
+
 CASES: dict[str, tuple[Callable[[Person], None], Fill]] = {
     "authenticator": (_with_app, {"code": "000000"}),
+    "passkey": (_with_passkey, {"answer": '{"rawId": "AAAA"}'}),
 }
 
 
@@ -46,8 +65,9 @@ def _walk(method: str, user_id: str, wrong: Fill) -> list[Seen]:
 
 @pytest.mark.parametrize("method", CASES)
 def test_who_has_it_who_has_not_and_nobody_look_alike(
-    make_ada: Callable[..., Person], agent: AgentWithKeys, method: str
+    make_ada: Callable[..., Person], agent: AgentWithKeys, settings: Any, method: str
 ) -> None:
+    settings.CONFIG = settings.CONFIG.model_copy(update={"public_url": "https://portal.example.test"})
     put_on_file, wrong = CASES[method]
     Policy.objects.update(methods=[method])
     put_on_file(make_ada("grace"))

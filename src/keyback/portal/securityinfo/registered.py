@@ -24,7 +24,7 @@ from keyback.portal.securityinfo.notices import tell
 from keyback.portal.vault import open_value, seal_value
 from keyback.protocol.encoding import canonical_json
 
-__all__ = ["Registered", "Taken", "TooMany", "add", "held", "on_file", "remove", "rows_of"]
+__all__ = ["Registered", "Taken", "TooMany", "add", "find", "held", "on_file", "remove", "rows_of"]
 
 _NOBODY = UUID(int=0)
 
@@ -69,6 +69,17 @@ def on_file(person: Person, method: str) -> list[Registered]:
 def held(person: Person, method: str, now: datetime) -> list[Registered]:
     """What of :func:`on_file` may open a gate at ``now``."""
     return [found for found in on_file(person, method) if found.opens_from <= now]
+
+
+def find(person: Person, method: str, lookup: bytes, now: datetime) -> Registered | None:
+    """The one that ``lookup`` names, if it is this person's and may open a gate at ``now``."""
+    mine = {"organization_id": person.organization_id, "person": person, "method": method}
+    row = RegisteredMethod.objects.filter(**mine, lookup=lookup).first()
+    if row is None:
+        open_value(person.organization_id, _NOBODY, method, _nobodys(person.organization_id, method))
+        return None
+    found = _opened(person, row)
+    return found if found.opens_from <= now else None
 
 
 def add(
