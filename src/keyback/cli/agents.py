@@ -100,6 +100,30 @@ def revoke(*, slug: str, name: str) -> None:
     click.echo(f"{alive[0].name} is revoked.")
 
 
+@agents.command()
+@click.argument("slug")
+@click.argument("name")
+@click.argument("forest")
+@on_portal
+def allow(*, slug: str, name: str, forest: str) -> None:
+    """Let the agent NAME (or its id) serve FOREST, which other agents served before it was added there."""
+    from keyback.portal.agents.switch import ServesAlready
+    from keyback.portal.agents.switch import allow as allow_forest
+
+    organization = chosen_organization(slug)
+    row = organization.forests.filter(name=forest.lower().rstrip(".")).first()
+    if row is None:
+        raise Refused(f"{slug} has no forest {forest}")
+    confirmed = [agent for agent in _named(slug, name) if agent.state == "confirmed"]
+    if len(confirmed) != 1:
+        raise Refused(f"{len(confirmed)} confirmed agents of {slug} are called {name}; give the id of one")
+    try:
+        allow_forest(confirmed[0], row, operator(), datetime.now(UTC))
+    except ServesAlready as error:
+        raise Refused(str(error)) from None
+    click.echo(f"{confirmed[0].name} may serve {row.name}.")
+
+
 def _named(slug: str, name: str) -> list[Agent]:
     mine = chosen_organization(slug).agents.order_by("created_at")
     try:

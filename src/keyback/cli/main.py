@@ -27,6 +27,7 @@ _COMMANDS = {
     "domain": ("keyback.cli.domain", "domain", "Domains of user IDs."),
     "agent-code": ("keyback.cli.agents", "agent_code", "One-time codes with which agents join."),
     "agents": ("keyback.cli.agents", "agents", "The agents of an organization."),
+    "writeback": ("keyback.cli.writeback", "writeback", "Switch resets of directory people on and off."),
     "person": ("keyback.cli.person", "person", "People."),
     "security-info": (
         "keyback.cli.security_info",

@@ -27,9 +27,12 @@ __all__ = [
     "Finding",
     "Flags",
     "ForestName",
+    "ForestState",
+    "ForestStates",
     "Heartbeat",
     "Inspection",
     "NewKey",
+    "Offboarding",
     "Onboarded",
     "Onboarding",
     "OnboardingForest",
@@ -41,6 +44,8 @@ __all__ = [
     "Poll",
     "Push",
     "PushReceipt",
+    "Served",
+    "ServedForest",
     "SignedTerms",
     "Token",
     "UnsealKey",
@@ -276,6 +281,37 @@ class NewKey(Message):
     """POST /agents/v1/keys: the next unsealing key; the portal seals for the newest."""
 
     unseal: UnsealKey
+
+
+class ServedForest(OnboardingForest):
+    """``writeback``: the agent's own switch. ``added``: in the agent's file, but never switched on; requests come, and
+    are refused by the agent, which says why."""
+
+    writeback: Literal["on", "off", "added"]
+
+
+class Served(Message):
+    """POST /agents/v1/forests: all that the agent serves now. ``unseal``: a new key in place of all others; it comes
+    with switching writeback on. Where every forest is off the portal forgets the agent's keys."""
+
+    forests: Annotated[list[ServedForest], Field(min_length=1, max_length=50)]
+    unseal: UnsealKey | None = None
+
+
+class ForestState(ForestName):
+    """``writeback``: the portal's own switch."""
+
+    writeback: bool
+
+
+class ForestStates(Message):
+    """Those that this agent may serve; one that others served before it came has to be allowed in the portal."""
+
+    forests: list[ForestState]
+
+
+class Offboarding(Message):
+    """POST /agents/v1/offboard: the agent leaves, for good."""
 
 
 # --- work ----------------------------------------------------------------------------------------------------------

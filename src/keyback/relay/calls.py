@@ -14,7 +14,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from keyback.portal.agents import registry
+from keyback.portal.agents import registry, switch
 from keyback.portal.agents.models import Agent
 from keyback.portal.organizations import banned
 from keyback.portal.people import sync
@@ -69,6 +69,14 @@ def _keys(agent: Agent, new: messages.NewKey, _: UUID | None, now: datetime) -> 
     registry.add_key(agent, new.unseal, now)
 
 
+def _forests(agent: Agent, served: messages.Served, _: UUID | None, now: datetime) -> BaseModel:
+    return switch.declare(agent, served, now)
+
+
+def _offboard(agent: Agent, _: messages.Offboarding, __: UUID | None, now: datetime) -> None:
+    registry.revoke(agent, f"agent:{agent.pk}", now)
+
+
 def _banned(agent: Agent, question: messages.BannedQuestion, _: UUID | None, now: datetime) -> BaseModel:
     return messages.BannedAnswer(terms=banned.newer_than(agent.organization_id, question.have))
 
@@ -112,6 +120,23 @@ CALLS = (
         None,
         _keys,
         (KEY_REFUSED,),
+    ),
+    Call(
+        "forests",
+        f"{PREFIX}/forests",
+        "Say which forests are served, and for which of them writeback is on.",
+        messages.Served,
+        messages.ForestStates,
+        _forests,
+        (KEY_REFUSED,),
+    ),
+    Call(
+        "offboard",
+        f"{PREFIX}/offboard",
+        "Leave, for good.",
+        messages.Offboarding,
+        None,
+        _offboard,
     ),
     Call(
         "banned",

@@ -46,9 +46,12 @@ class Agent(models.Model):
 
 
 class AgentForest(models.Model):
+    """``writeback``: whether the agent takes requests for this forest. Its people are synchronised either way."""
+
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="forests")
     forest = models.ForeignKey(Forest, models.CASCADE, related_name="agents")
+    writeback = models.BooleanField(default=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["agent", "forest"], name="agent_serves_forest_once")]

@@ -11,6 +11,7 @@ from django.db import transaction
 from keyback.errors import KeybackError
 from keyback.portal.agents.models import Agent, AgentForest, OnboardingCode, UnsealingKey
 from keyback.portal.agents.registry import KeyRefused, audience, read_point
+from keyback.portal.agents.switch import forest_name
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.limits.budgets import ONBOARDING, spend
@@ -145,8 +146,7 @@ def _unknown_code() -> OnboardingRefused:
 
 
 def _forest(organization: Organization, forest: OnboardingForest) -> Forest:
-    name = _printable(forest.name).lower().rstrip(".")
-    row, _ = Forest.objects.get_or_create(organization=organization, name=name)
+    row, _ = Forest.objects.get_or_create(organization=organization, name=forest_name(forest.name))
     return row
 
 

@@ -152,7 +152,8 @@ def read_point(key: UnsealKey, sign_public: bytes) -> bytes:
 
 
 def sealing_targets(organization_id: UUID, forest_id: UUID, now: datetime) -> list[Target]:
-    """One for each confirmed agent of this organization that serves this forest and has a key that still lives.
+    """One for each confirmed agent of this organization that serves this forest and has a key that still lives; none
+    where writeback is off.
 
     Rows alone make nobody a target: the people's door must have vouched for the agent, and the agent for its key. The
     organization is part of what is vouched for; a row that lends an agent to another one's forest changes nothing.
@@ -162,6 +163,8 @@ def sealing_targets(organization_id: UUID, forest_id: UUID, now: datetime) -> li
             agent__organization_id=organization_id,
             agent__state=Agent.State.CONFIRMED,
             agent__forests__forest_id=forest_id,
+            agent__forests__writeback=True,
+            agent__forests__forest__writeback=True,
             expires_at__gt=now,
         )
         .order_by("agent_id", "-created_at", "-id")

@@ -21,6 +21,7 @@ class Activity(StrEnum):
     AGENT_CALL_REFUSED = "agent.call_refused"
     AGENT_CODE_MADE = "agent.code_made"
     AGENT_CONFIRMED = "agent.confirmed"
+    AGENT_FOREST_ADDED = "agent.forest_added"
     AGENT_KEY_ADDED = "agent.key_added"
     AGENT_ONBOARDED = "agent.onboarded"
     AGENT_ONBOARDING_REFUSED = "agent.onboarding_refused"
@@ -62,6 +63,8 @@ class Activity(StrEnum):
     SIGN_IN_FAILED = "account.sign_in_failed"
 
     WRITEBACK_CORRECTED = "writeback.corrected"  # a late outcome changed the story
+    WRITEBACK_OFF = "writeback.off"  # Disable password writeback for directory
+    WRITEBACK_ON = "writeback.on"  # Enable password writeback for directory
     WRITEBACK_UNKNOWN = "writeback.unknown"
 
     KEYS_ROTATED = "keys.rotated"

@@ -71,6 +71,8 @@ class Forest(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="forests")
     name = models.CharField(max_length=253)
+    # The portal's own switch; each agent has one of its own beside it.
+    writeback = models.BooleanField(default=True)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["organization", "name"], name="one_forest_of_a_name")]

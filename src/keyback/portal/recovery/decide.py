@@ -37,7 +37,10 @@ def refusal_of_organization(organization: Organization, now: datetime) -> str | 
         return None
     if people.filter(source=Person.Source.CLOUD).exists():
         return None
-    return _health(Agent.objects.filter(organization=organization).values_list("state", "last_seen_at"), now)
+    agents = Agent.objects.filter(
+        organization=organization, forests__writeback=True, forests__forest__writeback=True
+    ).distinct()
+    return _health(agents.values_list("state", "last_seen_at"), now)
 
 
 def refusal_of_person(person: Person, policy: Policy | None, now: datetime) -> str | None:
@@ -50,7 +53,12 @@ def refusal_of_person(person: Person, policy: Policy | None, now: datetime) -> s
         return "SSPR_0014"
     if person.source == Person.Source.CLOUD:
         return None
-    agents = Agent.objects.filter(organization_id=person.organization_id, forests__forest=person.forest)
+    agents = Agent.objects.filter(
+        organization_id=person.organization_id,
+        forests__forest=person.forest,
+        forests__writeback=True,
+        forests__forest__writeback=True,
+    )
     return _health(agents.values_list("state", "last_seen_at"), now)
 
 

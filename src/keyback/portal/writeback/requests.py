@@ -303,13 +303,17 @@ def _unknown(row: WritebackRequest) -> Outcome:
     return Outcome(request_id=row.id, fence=row.fence, code=OutcomeCode.UNKNOWN, detail="nobody could find out in time")
 
 
-def release_agent(agent: Agent, now: datetime) -> None:
-    """What a revoked agent held goes to others; its boxes are erased. Called inside the revocation's transaction."""
+def release_agent(agent: Agent, now: datetime, forest_id: UUID | None = None) -> None:
+    """What an agent held goes to others, and its boxes are erased: all where it is revoked, or those of a forest for
+    which it takes no requests any more. Called inside that one's transaction."""
     mine = WritebackRequest.objects.filter(organization_id=agent.organization_id, claimed_by=agent)
+    boxes = SealedBox.objects.filter(organization_id=agent.organization_id, agent=agent)
+    if forest_id is not None:
+        mine, boxes = mine.filter(forest_id=forest_id), boxes.filter(request__forest_id=forest_id)
     _back_to_queue(mine.filter(state=State.CLAIMED))
     _to_unresolved(mine.filter(state=State.WRITING))
     mine.filter(state=State.UNRESOLVED).update(lease_until=None, claimed_by=None)
-    SealedBox.objects.filter(organization_id=agent.organization_id, agent=agent).delete()
+    boxes.delete()
 
 
 def _back_to_queue(rows: QuerySet[WritebackRequest]) -> int:
