@@ -15,7 +15,8 @@ from tests.relay.door import OpenDoor
 
 ARRIVE = ("onboard", "token")
 READ = ("health", "openapi")
-OPERATIONS = (*ARRIVE, "poll", "writing", "outcome", "people", "keys", "heartbeat", "banned", *READ)
+AGENT = ("poll", "writing", "outcome", "people", "keys", "forests", "offboard", "heartbeat", "banned")
+OPERATIONS = (*ARRIVE, *AGENT, *READ)
 
 
 class _Signed:

@@ -7,6 +7,7 @@ since they wait or authenticate otherwise.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -74,7 +75,8 @@ def _forests(agent: Agent, served: messages.Served, _: UUID | None, now: datetim
 
 
 def _offboard(agent: Agent, _: messages.Offboarding, __: UUID | None, now: datetime) -> None:
-    registry.revoke(agent, f"agent:{agent.pk}", now)
+    with suppress(registry.WrongState):  # an administrator was faster
+        registry.revoke(agent, f"agent:{agent.pk}", now)
 
 
 def _banned(agent: Agent, question: messages.BannedQuestion, _: UUID | None, now: datetime) -> BaseModel:

@@ -4,16 +4,18 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from tests.portal.agents import AgentWithKeys
+from tests.portal.agents import AgentWithKeys, confirmed_agent
 from tests.portal.recovery.conftest import heard
 from tests.portal.walk import Walker, newest_code
 
 from keyback.portal.agents.models import Agent
 from keyback.portal.agents.registry import revoke
+from keyback.portal.agents.switch import declare, switch
 from keyback.portal.audit.models import AuditEntry
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person, Policy
 from keyback.portal.recovery.models import Recovery
+from keyback.protocol.messages import Served, ServedForest
 
 BOTH = pytest.mark.parametrize("user_id", ["ada@example.test", "nobody@example.test"])
 
@@ -98,3 +100,27 @@ def test_before_there_is_an_organization_one_sentence_says_so(db: None) -> None:
     page = Walker().get("/recover/")
     assert page.status == 503
     assert page.heading == "This site is not set up yet"
+
+
+@BOTH
+def test_10_writeback_is_switched_off_in_the_portal(
+    user_id: str, ada: Person, agent: AgentWithKeys, walker: Walker
+) -> None:
+    switch(agent.row.organization, [agent.forest], "operator:test", timezone.now(), on=False)
+    assert "SSPR_0010" in walker.identify(user_id).text
+
+
+def test_10_the_agent_has_switched_its_writeback_off(ada: Person, agent: AgentWithKeys, walker: Walker) -> None:
+    off = ServedForest(name=agent.forest.name, writeback="off")
+    declare(agent.row, Served(forests=[off]), timezone.now())
+    assert "SSPR_0010" in walker.identify("ada@example.test").text
+
+
+def test_10_writeback_of_ones_own_forest_is_off_while_another_one_goes_on(
+    ada: Person, agent: AgentWithKeys, walker: Walker
+) -> None:
+    confirmed_agent(agent.row.organization, "labs.example.test", now=timezone.now(), name="labs")
+    heard(Agent.objects.get(name="labs"), timezone.now())
+    switch(agent.row.organization, [agent.forest], "operator:test", timezone.now(), on=False)
+    page = walker.prove("ada@example.test")
+    assert "SSPR_0010" in page.text
