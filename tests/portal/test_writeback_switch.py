@@ -114,7 +114,9 @@ def test_the_portals_switch_holds_for_every_agent_and_is_told_to_them(
     assert targets(serving, now) == []
     assert [state.writeback for state in say(serving, now, corp="on").forests] == [False]
     switch(organization, [serving.forest], "operator:test", now, on=True)
-    assert len(targets(serving, now)) == 2
+    assert targets(serving, now) == [], "the keys are gone: each agent makes a new one"
+    say(serving, now, key="key-2", corp="on")
+    assert targets(serving, now) == ["key-2"]
     assert activities() == ["writeback.off", "writeback.on"]
 
 
@@ -138,7 +140,7 @@ def test_the_command_switches_and_shows_both_switches(
     [row] = here.lines("writeback", "status", slug)
     assert row == {"forest": CORP, "portal": "off", "agent": "dc-room: on, confirmed"}
     here.ok("writeback", "on", slug)
-    assert targets(serving, now) == ["key-1"]
+    assert [row["portal"] for row in here.lines("writeback", "status", slug)] == ["on"]
     assert "has no forest" in here.refused("writeback", "off", slug, "--forest", "nowhere.test")
 
 

@@ -23,6 +23,7 @@ from keyback.agent.keys import KeyDamaged, KeyStore
 from keyback.agent.link import Link, http_client
 from keyback.agent.screen import Screen
 from keyback.agent.service import Service
+from keyback.agent.switch import Switchboard
 from keyback.agent.sync import Synchronisation
 from keyback.errors import ConfigurationError
 
@@ -53,8 +54,12 @@ class Parts:
             journal=self.journal,
             events=self.events,
             link=self.link,
+            switchboard=self.switchboard(),
             clock=self.clock,
         )
+
+    def switchboard(self) -> Switchboard:
+        return Switchboard(self.config, self.identity, self.keys, self.link, self.events)
 
     def synchronisation(self) -> Synchronisation:
         return Synchronisation(

@@ -126,7 +126,7 @@ class Kind(Enum):
         "32004",
         "DecryptionError",
         "A sealed password could not be opened with this agent's keys.",
-        "Try again. If it repeats, onboard this agent again, which makes new keys.",
+        "Try again. If it repeats, run 'keyback agent writeback off' and 'on', which makes new keys.",
     )
     CONFIGURATION_ERROR = _error(
         "32005",
@@ -156,7 +156,8 @@ class Kind(Enum):
         "32010",
         "CryptoError",
         "A key could not be made, read or used.",
-        "Read the event. If a key file is damaged, onboard this agent again.",
+        "Read the event. 'keyback agent writeback on' makes new keys for passwords; where the agent's own key "
+        "(sign.pem) is damaged, onboard this agent again.",
     )
     ONBOARDING_UNREACHABLE = _error(
         "32011", "OnBoardingServiceError", "The portal could not be reached to onboard.", _ALLOW_443
@@ -239,8 +240,9 @@ class Kind(Enum):
     FOREST_UNKNOWN = _error(
         "6329",
         "PasswordSyncNotEnabledOnConnector",
-        "A request is for a forest that this agent does not serve, or that was added after onboarding.",
-        "Put the forest into the agent's file and onboard again.",
+        "A forest is not in this agent's file, or came there after onboarding, or has its writeback off.",
+        "Put the forest into the agent's file, start the agent again, then run 'keyback agent writeback off' and 'on'. "
+        "A forest that other agents serve has to be allowed in the portal: 'keyback agents allow'.",
         Source.SYNC,
         hr="0x8023061f",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -13,17 +14,18 @@ from keyback.agent.files import read_private, write_private
 from keyback.errors import ConfigurationError
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.errors import Malformed
-from keyback.protocol.messages import Onboarded
+from keyback.protocol.messages import ForestName, Onboarded
 from keyback.protocol.signing import load_public_key
 
-__all__ = ["Identity", "load_identity", "store_identity"]
+__all__ = ["Identity", "forget_identity", "learn_forests", "load_identity", "store_identity"]
 
 _FILE = "identity.json"
 
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """``portal_key`` signs the requests that this agent believes. ``forests``: the portal's number of each name."""
+    """``portal_key`` signs the requests that this agent believes. ``forests``: the portal's number of each name; it
+    grows (`learn_forests`)."""
 
     agent_id: UUID
     organization_id: UUID
@@ -53,6 +55,31 @@ def store_identity(state_dir: Path, *, name: str, portal: str, onboarded: Onboar
     identity = _identity(stored)
     write_private(state_dir / _FILE, stored.model_dump_json(indent=2).encode())
     return identity
+
+
+def forget_identity(state_dir: Path) -> None:
+    """After leaving. Raises OSError."""
+    (state_dir / _FILE).unlink(missing_ok=True)
+
+
+def learn_forests(state_dir: Path, identity: Identity, forests: Iterable[ForestName]) -> bool:
+    """Keeps the numbers of forests that this agent may serve since. True for new ones. Raises OSError and
+    ConfigurationError."""
+    new = [forest for forest in forests if forest.id not in identity.forests]
+    if not new:
+        return False
+    path = state_dir / _FILE
+    try:
+        stored = _Stored.model_validate_json(read_private(path))
+    except ValidationError:
+        raise ConfigurationError(f"{path}: damaged; onboard this agent again") from None
+    known = [ForestName(id=number, name=name) for number, name in identity.forests.items()]
+    onboarded = stored.onboarded.model_copy(
+        update={"forests": [*known, *(ForestName(id=forest.id, name=forest.name.lower()) for forest in new)]}
+    )
+    write_private(path, stored.model_copy(update={"onboarded": onboarded}).model_dump_json(indent=2).encode())
+    identity.forests.update({forest.id: forest.name.lower() for forest in new})
+    return True
 
 
 def load_identity(state_dir: Path) -> Identity:

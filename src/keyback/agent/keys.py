@@ -2,13 +2,20 @@
 
 One Ed25519 key says who the agent is. P-256 keys unseal passwords: a new one each ``life`` seconds, so that what was
 recorded on its way can be opened for a day or so and then by nobody. An old key dies when the last request that was
-sealed for it must be over.
+sealed for it must be over. While writeback is off there are none.
+
+The running agent and a command beside it share the files: whoever changes them holds their lock, and everybody reads
+them anew when they have changed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -73,12 +80,14 @@ class _Key:
 
 
 class KeyStore:
-    """The keys of one agent in ``folder``; its methods may be called from any thread."""
+    """The keys of one agent in ``folder``; its methods may be called from any thread, and beside another process."""
 
-    def __init__(self, folder: Path, sign: Ed25519PrivateKey, unseal: list[_Key], life: timedelta) -> None:
+    def __init__(self, folder: Path, sign: Ed25519PrivateKey, life: timedelta) -> None:
         self._folder = folder
         self._life = life
-        self._unseal = unseal
+        self._unseal: list[_Key] = []
+        self._problem = ""
+        self._seen: tuple[int, ...] | None = None
         self._lock = threading.Lock()
         self.sign = sign
 
@@ -87,23 +96,28 @@ class KeyStore:
         """New keys in place of any old ones. Raises OSError."""
         sign = Ed25519PrivateKey.generate()
         write_private(folder / _SIGN_FILE, _pem(sign))
-        store = cls(folder, sign, [], life)
+        store = cls(folder, sign, life)
         store._save([_make(now, announced=True)])
         return store
 
     @classmethod
     def load(cls, folder: Path, life: timedelta) -> KeyStore:
-        """Raises KeyDamaged, and ConfigurationError for a file that others can read."""
+        """Raises KeyDamaged where the key is, with which this agent signs, and ConfigurationError for a file that
+        others can read. What is wrong with the others is told by `problem`."""
         try:
             sign = load_pem_private_key(read_private(folder / _SIGN_FILE), None)
-            stored = _STORED.validate_json(read_private(folder / _UNSEAL_FILE))
-            unseal = [_Key(one, _p256(one.pem.encode())) for one in stored]
-        except (ValueError, TypeError, ValidationError):
+        except (ValueError, TypeError):
             # The errors themselves could quote the file.
-            raise KeyDamaged(f"{folder}: 32010: a key is damaged; onboard this agent again") from None
-        if not isinstance(sign, Ed25519PrivateKey) or not unseal:
-            raise KeyDamaged(f"{folder}: 32010: a key is missing; onboard this agent again")
-        return cls(folder, sign, unseal, life)
+            sign = None
+        if not isinstance(sign, Ed25519PrivateKey):
+            raise KeyDamaged(f"{folder}: 32010: the agent's own key is damaged; onboard this agent again")
+        return cls(folder, sign, life)
+
+    def problem(self) -> str:
+        """Why passwords cannot be unsealed at all; "" when they can."""
+        with self._lock:
+            self._look()
+            return self._problem
 
     def move(self, folder: Path) -> None:
         """Puts these keys in the place of those in ``folder``. Raises OSError."""
@@ -113,8 +127,10 @@ class KeyStore:
             self._folder = folder
 
     def newest(self) -> UnsealKey:
-        """The public half that pages should seal for, as it is told to the portal."""
+        """The public half that pages should seal for, as it is told to the portal. Raises IndexError while there is
+        none."""
         with self._lock:
+            self._look()
             newest = self._unseal[-1]
         point = unseal_key_bytes(newest.private.public_key())
         return UnsealKey(
@@ -128,11 +144,14 @@ class KeyStore:
     def private(self, key: str) -> ec.EllipticCurvePrivateKey | None:
         """The private half with this id, while it lives."""
         with self._lock:
+            self._look()
             return next((one.private for one in self._unseal if one.stored.key == key), None)
 
     def roll(self, now: datetime) -> bool:
         """Makes the next key when the newest is old enough, and drops dead ones. True when one was made."""
-        with self._lock:
+        with self._lock, self._exclusive():
+            if not self._unseal:
+                return False
             alive = [
                 one
                 for one in self._unseal
@@ -146,14 +165,32 @@ class KeyStore:
                 self._save(alive)
             return due
 
+    def renew(self, now: datetime) -> UnsealKey:
+        """One more key, whatever became of the others: with it what was damaged is whole again. Raises OSError."""
+        with self._lock, self._exclusive():
+            self._save([*self._unseal, _make(now, announced=False)])
+        return self.newest()
+
+    def destroy(self) -> None:
+        """No password can be unsealed from now on. Raises OSError."""
+        with self._lock, self._exclusive():
+            self._save([])
+
+    def forget(self) -> None:
+        """The agent's own key too: it can say nothing any more. Raises OSError."""
+        (self._folder / _SIGN_FILE).unlink(missing_ok=True)
+
     def unannounced(self) -> bool:
         """Whether the portal has yet to hear of the newest key."""
         with self._lock:
-            return not self._unseal[-1].stored.announced
+            self._look()
+            return bool(self._unseal) and not self._unseal[-1].stored.announced
 
-    def announced(self, now: datetime) -> None:
-        """The portal knows the newest key from now on; the others begin to die."""
-        with self._lock:
+    def announced(self, key: str, now: datetime) -> None:
+        """The portal knows this key from now on; those before it begin to die."""
+        with self._lock, self._exclusive():
+            if not self._unseal or self._unseal[-1].stored.key != key:
+                return  # another process was faster
             *older, newest = self._unseal
             kept = [
                 _Key(one.stored.model_copy(update={"replaced_at": one.stored.replaced_at or now}), one.private)
@@ -164,12 +201,50 @@ class KeyStore:
     def ages(self) -> list[tuple[str, datetime]]:
         """Id and birth of every key, oldest first."""
         with self._lock:
+            self._look()
             return [(one.stored.key, one.stored.made_at) for one in self._unseal]
 
     def _save(self, unseal: list[_Key]) -> None:
         # First on disk: a key that pages seal for must survive a crash of this process.
         write_private(self._folder / _UNSEAL_FILE, _STORED.dump_json([one.stored for one in unseal]))
         self._unseal = unseal
+        self._problem = ""
+        self._seen = _state(self._folder / _UNSEAL_FILE)
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self._look()
+            yield
+        finally:
+            os.close(descriptor)
+
+    def _look(self) -> None:
+        """Reads the file again when it is another one than was read last."""
+        path = self._folder / _UNSEAL_FILE
+        state = _state(path)
+        if state == self._seen:
+            return
+        try:
+            stored = _STORED.validate_json(read_private(path))
+            self._unseal = [_Key(one, _p256(one.pem.encode())) for one in stored]
+            self._problem = ""
+        except (ValueError, TypeError, ValidationError):
+            self._unseal, self._problem = [], f"{path}: damaged; 'keyback agent writeback on' makes new keys"
+        except ConfigurationError as error:
+            self._unseal, self._problem = [], str(error)
+        self._seen = state
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    """Differs when the file was replaced, written or given to others."""
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return (found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _make(now: datetime, *, announced: bool) -> _Key:

@@ -37,9 +37,11 @@ from keyback.protocol.limits import MAX_ASSERTION_LIFE
 from keyback.protocol.messages import (
     BannedAnswer,
     BannedQuestion,
+    ForestStates,
     Heartbeat,
     Message,
     NewKey,
+    Offboarding,
     Onboarded,
     Onboarding,
     Outcome,
@@ -47,6 +49,7 @@ from keyback.protocol.messages import (
     Poll,
     Push,
     PushReceipt,
+    Served,
     SignedTerms,
     Token,
     UnsealKey,
@@ -219,6 +222,12 @@ class Link:
 
     def new_key(self, key: UnsealKey) -> None:
         self._call("keys", NewKey(unseal=key))
+
+    def serve(self, served: Served) -> ForestStates:
+        return _read(ForestStates, self._call("forests", served))
+
+    def offboard(self) -> None:
+        self._call("offboard", Offboarding())
 
     def newer_banned_terms(self, have: int) -> SignedTerms | None:
         """The organization's list, when there is one that is newer."""

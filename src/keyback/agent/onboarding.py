@@ -4,28 +4,64 @@ from __future__ import annotations
 
 from datetime import timedelta
 from importlib.metadata import version
+from pathlib import Path
 
 from keyback.agent.catalogue import Kind
 from keyback.agent.clock import Clock
 from keyback.agent.config import AgentConfig
 from keyback.agent.events import Events
 from keyback.agent.files import make_private_directory
-from keyback.agent.identity import Identity, store_identity
+from keyback.agent.identity import Identity, forget_identity, store_identity
 from keyback.agent.keys import KeyStore
-from keyback.agent.link import InvalidAnswer, LinkError, Refused, http_client, onboard
+from keyback.agent.link import InvalidAnswer, Link, LinkError, Refused, Revoked, http_client, onboard
+from keyback.agent.switch import State, Switch
 from keyback.errors import KeybackError
 from keyback.protocol.encoding import b64decode, b64encode
 from keyback.protocol.errors import Malformed
 from keyback.protocol.messages import Onboarded, Onboarding, OnboardingForest
 from keyback.protocol.signing import fingerprint, public_bytes
 
-__all__ = ["OnboardingFailed", "onboard_agent"]
+__all__ = ["OffboardingFailed", "OnboardingFailed", "offboard_agent", "onboard_agent"]
 
 
 class OnboardingFailed(KeybackError):
     """It did not work, and why; an event says the same."""
 
     code = "onboarding_failed"
+
+
+class OffboardingFailed(KeybackError):
+    """It did not work, and why; events say the same. Nothing was destroyed."""
+
+    code = "offboarding_failed"
+
+
+def offboard_agent(state_dir: Path, keys: KeyStore, link: Link, events: Events) -> None:
+    """The portal shuts this agent out, on its own word; then its keys are destroyed. Raises OffboardingFailed."""
+    events.write(Kind.OFFBOARDING_START, "This agent is leaving the portal.")
+    try:
+        link.offboard()
+    except Revoked:
+        pass  # an administrator has shut it out already
+    except LinkError as error:
+        refused = Kind.AUTH_REFUSED if isinstance(error, Refused) else Kind.OFFBOARDING_UNREACHABLE
+        kind = Kind.INVALID_ANSWER if isinstance(error, InvalidAnswer) else refused
+        events.write(kind, f"{kind.value.meaning} {error}")
+        raise _not_offboarded(events, str(error)) from None
+    events.write(Kind.AUTH_TOKEN_SUCCESS)
+    try:
+        keys.destroy()
+        forget_identity(state_dir)
+        keys.forget()
+    except OSError as error:
+        raise _not_offboarded(events, f"the portal has shut it out, but {state_dir}: {error.strerror}") from None
+    events.write(Kind.OFFBOARDING_SUCCESS, "This agent has left the portal, and its keys are gone.")
+
+
+def _not_offboarded(events: Events, reason: str) -> OffboardingFailed:
+    kind = Kind.OFFBOARDING_FAIL
+    events.write(kind, f"{kind.value.meaning} {reason}")
+    return OffboardingFailed(f"{kind.value.id} {kind.value.name}: {reason}. {kind.value.repair}")
 
 
 def onboard_agent(config: AgentConfig, portal: str, code: str, events: Events, clock: Clock) -> Identity:
@@ -47,6 +83,8 @@ def onboard_agent(config: AgentConfig, portal: str, code: str, events: Events, c
         make_private_directory(config.state_dir / "keys")
         keys.move(config.state_dir / "keys")
         identity = store_identity(config.state_dir, name=config.name, portal=portal, onboarded=onboarded)
+        names = [forest.name for forest in config.forest]
+        Switch(config.state_dir, names).store(dict.fromkeys(names, State.ON))
     except OSError as error:
         raise _failed(events, Kind.ONBOARDING_NOT_STORED, f"{config.state_dir}: {error.strerror}") from None
     except Malformed as error:

@@ -23,6 +23,7 @@ from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
 from keyback.agent.link import Cause, InvalidAnswer, Link, LinkError, NotConfirmed, Revoked, Unreachable
 from keyback.agent.screen import Screen
+from keyback.agent.switch import Switchboard
 from keyback.agent.sync import Synchronisation
 from keyback.agent.writeback import Writeback, where
 from keyback.errors import ConfigurationError
@@ -36,6 +37,7 @@ LONGEST_PAUSE = 30.0
 UPKEEP = 3_600.0
 LISTS_INTERVAL = 300.0
 CATCH_UP = 2.0
+KEYS_PAUSE = 2.0
 
 
 class Service:
@@ -52,6 +54,7 @@ class Service:
         journal: Journal,
         events: Events,
         link: Link,
+        switchboard: Switchboard,
         clock: Clock,
     ) -> None:
         self._config = config
@@ -62,6 +65,7 @@ class Service:
         self._journal = journal
         self._events = events
         self._link = link
+        self._switchboard = switchboard
         self._clock = clock
         self._stop = threading.Event()
         self._free = threading.Semaphore(config.capacity)
@@ -69,11 +73,13 @@ class Service:
         self._lock = threading.Lock()
         self._workers = ThreadPoolExecutor(config.capacity, "request")
         self._started = clock.elapsed()
+        self._agreed = False  # with the portal, on what this agent serves
         self._boot_id = uuid4()
         self.writeback = Writeback(
             identity=identity,
             keys=keys,
             forests=forests,
+            switch=switchboard.switch,
             limits=config.limits,
             screen=screen,
             journal=journal,
@@ -125,6 +131,7 @@ class Service:
     # --- work
 
     def _poll_loop(self) -> None:
+        self._await_keys()
         trouble = _Trouble(self._events)
         while not self._stop.is_set():
             self._free.acquire()  # there is room for one at least
@@ -141,6 +148,17 @@ class Service:
                 self._held += [one.request_id for one in work]
             for one in work:
                 self._start(one)
+
+    def _await_keys(self) -> None:
+        """Without its keys no request can be taken; synchronisation goes on meanwhile, and so does this, once they are
+        mended or made anew."""
+        told = ""
+        while (problem := self._keys.problem()) and not self._stop.is_set():
+            if problem != told:
+                self._events.write(Kind.CRYPTO_ERROR, problem)
+                self._events.write(Kind.ENDPOINT_FAILED, f"{Kind.ENDPOINT_FAILED.value.meaning} {problem}")
+                told = problem
+            self._pause(KEYS_PAUSE)
 
     def _start(self, work: Work) -> None:
         self._free.acquire()
@@ -170,11 +188,14 @@ class Service:
             self._pause(CATCH_UP if everything else 2 * CATCH_UP)
 
     def _sync_loop(self, forest: Forest) -> None:
-        forest_id = self._identity.forest_id(forest.name)
-        if forest_id is None:
-            self._events.write(Kind.FOREST_UNKNOWN, forest=forest.name)
-            return
-        while not self._stop.is_set():
+        told = False
+        while (forest_id := self._identity.forest_id(forest.name)) is None and not self._stop.is_set():
+            if not told and self._agreed:
+                text = f"{forest.name}: an administrator of the portal has to allow it first (keyback agents allow)"
+                self._events.write(Kind.FOREST_UNKNOWN, text, forest=forest.name)
+                told = True
+            self._pause(LONGEST_PAUSE / 10)
+        while forest_id is not None and not self._stop.is_set():
             run = self.synchronisation.run(forest, forest_id)
             interval = float(forest.config.sync_interval_s)
             # What failed is tried again soon: at the start the portal has often not confirmed the agent yet.
@@ -219,13 +240,18 @@ class Service:
                 if self._keys.roll(self._clock.now()):
                     self._events.write(Kind.KEY_PAIR_CREATED, key=self._keys.newest().key)
                 if self._keys.unannounced():
-                    self._link.new_key(self._keys.newest())
-                    self._keys.announced(self._clock.now())
+                    key = self._keys.newest()
+                    self._link.new_key(key)
+                    self._keys.announced(key.key, self._clock.now())
+                self._switchboard.agree(self._clock.now())
+                self._agreed = True
                 if self._clock.elapsed() - pruned > UPKEEP:
                     self._journal.prune(self._clock.now())
                     pruned = self._clock.elapsed()
             except LinkError:
                 pass  # the poll loop tells of the portal; the old key serves on meanwhile
+            except ConfigurationError as error:
+                self._events.write(Kind.CONFIGURATION_ERROR, str(error))
             except OSError as error:
                 self._events.write(Kind.CRYPTO_ERROR, f"the next key could not be stored: {error.strerror}")
             self._pause(min(LONGEST_PAUSE, self._config.key_life_s / 4))

@@ -31,6 +31,7 @@ from keyback.agent.refusals import Refused, from_directory
 from keyback.agent.resolve import Found, Question, find_out
 from keyback.agent.screen import Screen
 from keyback.agent.steps import Portal, Steps, Task, Withdrawn, capped, operation_events
+from keyback.agent.switch import State, Switch
 from keyback.directory import (
     Right,
     expire,
@@ -88,6 +89,7 @@ class Writeback:
         identity: Identity,
         keys: KeyStore,
         forests: Mapping[str, Forest],
+        switch: Switch,
         limits: Limits,
         screen: Screen,
         journal: Journal,
@@ -107,6 +109,7 @@ class Writeback:
         )
         self._identity = identity
         self._forests = forests
+        self._switch = switch
         self._limits = limits
         self._journal = journal
         self._events = events
@@ -217,6 +220,12 @@ class Writeback:
                 OutcomeCode.CONFIGURATION,
                 [Kind.FOREST_UNKNOWN, Kind.DIRECTORY_CONFIGURATION],
                 f"{name} is not in this agent's file",
+            )
+        if (state := self._switch.of(forest.name)) is not State.ON:
+            raise Refused(
+                OutcomeCode.CONFIGURATION,
+                [Kind.FOREST_UNKNOWN, Kind.DIRECTORY_CONFIGURATION],
+                f"writeback of {forest.name} is {state.replace('_', ' ')}",
             )
         return forest
 

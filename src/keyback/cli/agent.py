@@ -12,26 +12,23 @@ from typing import TYPE_CHECKING
 
 import click
 
+from keyback.cli.agent_file import config_option as _config_option
+from keyback.cli.agent_file import load as _load
+from keyback.cli.agent_writeback import offboard, writeback
+
 if TYPE_CHECKING:
-    from keyback.agent.config import AgentConfig
     from keyback.agent.events import Event
 
 __all__ = ["agent"]
-
-_config_option = click.option(
-    "--config",
-    "config_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    envvar="KEYBACK_AGENT_CONFIG",
-    default=Path("/etc/keyback/agent.toml"),
-    show_default=True,
-    help="The agent's own file.",
-)
 
 
 @click.group()
 def agent() -> None:
     """The agent: carries out requests on the directory, and synchronises people."""
+
+
+agent.add_command(writeback)
+agent.add_command(offboard)
 
 
 @agent.command()
@@ -268,12 +265,6 @@ def _progress(name: str) -> Callable[[int], None]:
             click.echo(f"\r{name}: {sent} people", nl=False, err=True)
 
     return show
-
-
-def _load(path: Path) -> AgentConfig:
-    from keyback.agent.config import load
-
-    return load(path)
 
 
 def _portal_address(given: str | None) -> str:

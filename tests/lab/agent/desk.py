@@ -20,6 +20,7 @@ from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
 from keyback.agent.link import Cause, Unreachable
 from keyback.agent.screen import Screen
+from keyback.agent.switch import Switch
 from keyback.agent.writeback import Writeback
 from keyback.protocol.encoding import b64decode, b64encode
 from keyback.protocol.messages import (
@@ -120,6 +121,7 @@ class Desk:
             identity=self.identity,
             keys=self.keys,
             forests={config.name: self.agent_forest},
+            switch=Switch(self.folder, [config.name]),
             limits=self.limits,
             screen=Screen(self.passwords, identity=self.identity, state_dir=self.folder, events=self.log),
             journal=self.journal,

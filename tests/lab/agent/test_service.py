@@ -8,16 +8,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from tests.lab.agent.service import numbers, run, running, state, wait_for
 from tests.support import smtp as smtp_support
 from tests.support.waiting import wait_until
 
 import lab
-from keyback.agent.events import Event, read_events
 from keyback.agent.identity import load_identity
 from lab import api
 from lab.stack import KEYBACK, AgentProcess, Stack, agent_toml
@@ -42,37 +41,6 @@ def agent(stack: Stack) -> AgentProcess:
     agent = stack.onboard("agent-one")
     assert run(agent, "sync", "run").returncode == 0
     return agent
-
-
-@contextmanager
-def running(agent: AgentProcess) -> Iterator[datetime]:
-    """From when the agent runs; stopped at the end."""
-    began = datetime.now(UTC)
-    agent.start()
-    try:
-        yield began
-    finally:
-        agent.stop()
-
-
-def state(agent: AgentProcess) -> Path:
-    return agent.config.parent / "state"
-
-
-def numbers(agent: AgentProcess, **choice: str) -> list[str]:
-    return [event.id for event in read_events(state(agent), **choice)]  # type: ignore[arg-type]  # texts only
-
-
-def wait_for(agent: AgentProcess, number: str, since: datetime) -> Event:
-    def found() -> Event | None:
-        return next((one for one in read_events(state(agent)) if one.id == number and one.time >= since), None)
-
-    return wait_until(found, timeout=30, what=f"event {number}")
-
-
-def run(agent: AgentProcess, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [KEYBACK, "agent", *arguments, "--config", agent.config]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def stranger(stack: Stack, folder: Path, portal: str | None = None) -> AgentProcess:
@@ -249,12 +217,11 @@ def _spawn(stack: Stack, *arguments: str) -> subprocess.Popen[str]:
     ("spoil", "number"),
     [
         (lambda state: (state / "keys/sign.pem").write_bytes(b""), "32010"),
-        (lambda state: (state / "keys/unseal.json").write_bytes(b"[]"), "32010"),
         (lambda state: (state / "identity.json").write_bytes(b"{}"), "32005"),
         (lambda state: (state / "identity.json").chmod(0o644), "32005"),
         (lambda state: (state / "journal.sqlite").write_bytes(b"no journal" * 100), "32005"),
     ],
-    ids=["signing key", "unsealing keys", "identity", "readable by others", "journal"],
+    ids=["signing key", "identity", "readable by others", "journal"],
 )
 def test_damaged_files_stop_the_start_with_one_line_and_an_event(
     stack: Stack, agent: AgentProcess, tmp_path: Path, spoil: Callable[[Path], object], number: str

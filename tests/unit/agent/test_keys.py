@@ -48,7 +48,7 @@ def test_a_key_is_rolled_when_its_life_is_over_and_not_before(keys: KeyStore) ->
 def test_the_old_key_opens_boxes_until_the_longest_request_is_over(keys: KeyStore, tmp_path: Path) -> None:
     old = keys.newest().key
     keys.roll(NOON + DAY)
-    keys.announced(NOON + DAY)
+    keys.announced(keys.newest().key, NOON + DAY)
     keys.roll(NOON + DAY + LONGEST_REQUEST - SECOND)
     assert keys.private(old) is not None
     keys.roll(NOON + DAY + LONGEST_REQUEST)
@@ -68,18 +68,49 @@ def test_a_key_that_the_portal_was_not_told_of_is_told_after_a_restart(keys: Key
     assert KeyStore.load(tmp_path, DAY).unannounced()
 
 
-@pytest.mark.parametrize("name", ["sign.pem", "unseal.json"])
-@pytest.mark.parametrize("content", [b"", b"-----BEGIN PRIVATE KEY-----\n", b"[]", b"\xff"])
-def test_a_damaged_key_is_named_with_its_event_number_and_not_quoted(
-    keys: KeyStore, tmp_path: Path, name: str, content: bytes
+DAMAGED = [b"", b"-----BEGIN PRIVATE KEY-----\n", b'[{"pem": "secret"}]', b"\xff"]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_key_of_its_own_is_named_with_its_event_number_and_not_quoted(
+    keys: KeyStore, tmp_path: Path, content: bytes
 ) -> None:
-    (tmp_path / name).write_bytes(content)
+    (tmp_path / "sign.pem").write_bytes(content)
     with pytest.raises(KeyDamaged, match="32010") as damaged:
         KeyStore.load(tmp_path, DAY)
     assert damaged.value.__cause__ is None
 
 
-def test_a_key_that_others_can_read_is_refused(keys: KeyStore, tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", DAMAGED)
+def test_damaged_keys_for_passwords_are_a_problem_that_a_new_key_mends(
+    keys: KeyStore, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "unseal.json").write_bytes(content)
+    loaded = KeyStore.load(tmp_path, DAY)
+    assert "damaged" in loaded.problem() and "secret" not in loaded.problem()
+    assert not loaded.unannounced() and loaded.ages() == []
+    loaded.renew(NOON)
+    assert loaded.problem() == ""
+    assert KeyStore.load(tmp_path, DAY).private(loaded.newest().key) is not None
+
+
+def test_what_another_process_does_to_the_keys_is_seen_at_once(keys: KeyStore, tmp_path: Path) -> None:
+    other = KeyStore.load(tmp_path, DAY)
+    made = other.renew(NOON)
+    assert keys.newest() == made and keys.unannounced()
+    other.destroy()
+    assert keys.private(made.key) is None
+    assert not keys.roll(NOON + 2 * DAY), "while writeback is off no key is made"
+
+
+def test_keys_for_passwords_that_others_can_read_are_not_used(keys: KeyStore, tmp_path: Path) -> None:
+    (tmp_path / "unseal.json").chmod(0o640)
+    assert "chmod 600" in keys.problem()
+    (tmp_path / "unseal.json").chmod(0o600)
+    assert keys.problem() == ""
+
+
+def test_a_key_of_its_own_that_others_can_read_is_refused(keys: KeyStore, tmp_path: Path) -> None:
     (tmp_path / "sign.pem").chmod(0o644)
     with pytest.raises(ConfigurationError, match="chmod 600"):
         KeyStore.load(tmp_path, DAY)

@@ -18,6 +18,7 @@ from keyback.agent.identity import Identity
 from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
 from keyback.agent.screen import Screen
+from keyback.agent.switch import Switch
 from keyback.agent.writeback import Writeback
 from keyback.protocol.encoding import b64encode
 from keyback.protocol.messages import (
@@ -85,6 +86,7 @@ def agent(tmp_path: Path, portal: Silent) -> Writeback:
         identity=identity,
         keys=KeyStore.create(tmp_path, timedelta(days=1), NOW),
         forests={},
+        switch=Switch(tmp_path, ["corp.example.test"]),
         limits=Limits(),
         journal=Journal(tmp_path / "journal.sqlite"),
         screen=Screen(Passwords(), identity=identity, state_dir=tmp_path, events=events),

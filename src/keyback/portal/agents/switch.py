@@ -116,10 +116,22 @@ def switch(organization: Organization, forests: Iterable[Forest], by: str, now: 
         for forest in forests:
             if Forest.objects.filter(pk=forest.pk, writeback=not on).update(writeback=on):
                 changed.append(forest)
+                if not on:
+                    _withdraw(forest, now)
                 _note(organization.pk, forest, by, now, on=on)
         if changed:
             wake.notify(wake.work_of(organization.pk))
     return changed
+
+
+def _withdraw(forest: Forest, now: datetime) -> None:
+    """From its agents: what they were doing there, and the keys of those that have nothing left to do."""
+    from keyback.portal.writeback.requests import release_agent
+
+    for link in AgentForest.objects.filter(forest=forest).select_related("agent"):
+        release_agent(link.agent, now, forest.pk)
+        if not AgentForest.objects.filter(agent=link.agent, writeback=True, forest__writeback=True).exists():
+            UnsealingKey.objects.filter(agent=link.agent).delete()
 
 
 def _note(

@@ -104,7 +104,7 @@ def prepare(
     check_binding(person)
     targets = tuple(sealing_targets(person.organization_id, person.forest_id, now))
     if not targets:
-        raise NoAgent("no confirmed agent serves this forest")
+        raise NoAgent("SSPR_0010: no confirmed agent serves this forest, or its writeback is off")
     envelope = Envelope(
         request_id=uuid.uuid4(),
         tracking_id=tracking_id,
