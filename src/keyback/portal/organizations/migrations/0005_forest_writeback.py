@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("organizations", "0003_phone_region"),
+        ("organizations", "0004_sign_in_settings"),
     ]
 
     operations = [
