@@ -42,6 +42,9 @@ class Event(StrEnum):
 
 TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.PROVE, Event.GATE_OPENED): State.PROVE,
+    # the look at the account begins with the first gate, and may end before the last one
+    (State.PROVE, Event.WRITABLE): State.PROVE,
+    (State.PROVE, Event.NOT_WRITABLE): State.REFUSED,
     (State.PROVE, Event.LAST_GATE_OPENED): State.INSPECT,
     (State.PROVE, Event.LAST_GATE_OPENED_CLOUD): State.CHOOSE,
     (State.PROVE, Event.PROVED): State.DONE,

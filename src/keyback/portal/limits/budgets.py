@@ -5,14 +5,19 @@ the budget: for ``block`` from that moment, or, where there is none, until the w
 closed count nothing and do not extend it. What is counted is written only as a keyed hash.
 
 Counting for a person always names a client too (``clients.client_of``), so that a stranger closes a method
-for themselves or for the strangers' pool, and not for the person at their own desk.
+for themselves or for the strangers' pool, and not for the person at their own desk (an organization may choose
+otherwise: ``clients.counting``). The numbers here are where an organization begins: ``limits.settings`` changes them.
+
+The first part of a key is whom or what it is about, and is kept as a keyed hash of its own: what is counted about one
+person can be found and released.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.conf import settings
@@ -20,6 +25,7 @@ from django.db import connection, transaction
 
 from keyback.errors import KeybackError
 from keyback.portal.limits.models import Counter
+from keyback.portal.organizations.models import Organization
 
 __all__ = [
     "CODES_SENT",
@@ -34,6 +40,7 @@ __all__ = [
     "RESETS",
     "Blocked",
     "Budget",
+    "about_hmac",
     "check",
     "clear",
     "clear_all",
@@ -51,18 +58,34 @@ _DAY = timedelta(hours=24)
 class Budget:
     """``limit`` tries within ``window``; then closed for ``block`` (None: until the window ends)."""
 
+    known: ClassVar[dict[str, Budget]] = {}
+
     name: str
     limit: int
     window: timedelta
     block: timedelta | None = None
 
+    def __post_init__(self) -> None:
+        # By name, so that an organization can have other numbers for it; the first is the one in the code.
+        self.known.setdefault(self.name, self)
 
-# Five in an hour, then 24 hours: the numbers that Microsoft publishes, each for one client.
+    def changed(self, numbers: Mapping[str, int | None]) -> Budget:
+        """With an organization's own numbers (see ``limits.settings``)."""
+        block = numbers["block"]
+        return Budget(
+            self.name,
+            int(numbers["limit"] or 1),
+            timedelta(seconds=int(numbers["window"] or 1)),
+            None if block is None else timedelta(seconds=block),
+        )
+
+
+# The numbers that Microsoft publishes, each for one client.
 RECOVERIES_STARTED = Budget("recoveries_started", 30, _HOUR)
 IDENTIFIED = Budget("identified", 20, _HOUR)
 CODES_SENT = Budget("codes_sent", 5, _HOUR, _DAY)
 CODES_SENT_POOL = Budget("codes_sent_pool", 50, _DAY, _DAY)
-PROOF_FAILED = Budget("proof_failed", 5, _HOUR, _DAY)
+PROOF_FAILED = Budget("proof_failed", 5, _DAY, _DAY)
 PROOF_FAILED_POOL = Budget("proof_failed_pool", 50, _DAY, _DAY)
 PHONE_VALIDATIONS = Budget("phone_validations", 5, _HOUR, _DAY)
 PHONE_VALIDATIONS_POOL = Budget("phone_validations_pool", 50, _DAY, _DAY)
@@ -85,8 +108,8 @@ class Blocked(KeybackError):
 # two cases in which the count does not simply rise; a count of limit + 1 says "this try was refused" and
 # never rises further.
 _SPEND = """
-INSERT INTO {table} AS c (organization_id, budget, key_hmac, window_ends_at, count, blocked_until)
-VALUES (%(organization)s, %(budget)s, %(key)s, %(window_end)s, 1, {first_block})
+INSERT INTO {table} AS c (organization_id, budget, key_hmac, about_hmac, window_ends_at, count, blocked_until)
+VALUES (%(organization)s, %(budget)s, %(key)s, %(about)s, %(window_end)s, 1, {first_block})
 ON CONFLICT (organization_id, budget, key_hmac) DO UPDATE SET
     count = CASE WHEN {closed} THEN %(limit)s + 1 WHEN {fresh} THEN 1 ELSE c.count + 1 END,
     window_ends_at = CASE WHEN {closed} THEN c.window_ends_at
@@ -107,11 +130,22 @@ def spend(organization_id: UUID, budget: Budget, *key_parts: str, now: datetime)
     Spend before comparing a secret and :func:`clear` when it was right: counting afterwards would let
     parallel tries pass. Not inside a transaction that may be rolled back: that would give the try back.
     """
+    return _spend(organization_id, _own(organization_id, budget)[0], key_parts, now)
+
+
+def _own(organization_id: UUID, *budgets: Budget) -> list[Budget]:
+    """The same budgets with the organization's numbers."""
+    numbers = Organization.objects.filter(id=organization_id).values_list("limits", flat=True).first() or {}
+    return [budget.changed(numbers[budget.name]) if budget.name in numbers else budget for budget in budgets]
+
+
+def _spend(organization_id: UUID, budget: Budget, key_parts: tuple[str, ...], now: datetime) -> int:
     when = connection.ops.adapt_datetimefield_value
     params: dict[str, Any] = {
         "organization": Counter._meta.get_field("organization").get_db_prep_value(organization_id, connection),
         "budget": budget.name,
         "key": Counter._meta.get_field("key_hmac").get_db_prep_value(_key(budget, key_parts), connection),
+        "about": Counter._meta.get_field("about_hmac").get_db_prep_value(about_hmac(key_parts[0]), connection),
         "now": when(now),
         "window_end": when(now + budget.window),
         "limit": budget.limit,
@@ -145,9 +179,10 @@ def spend_all(organization_id: UUID, *tries: tuple[Budget, tuple[str, ...]], now
     """
     blocked, closed = None, []
     with transaction.atomic():
-        for budget, key_parts in tries:
+        budgets = _own(organization_id, *(budget for budget, _ in tries))
+        for budget, (_, key_parts) in zip(budgets, tries, strict=True):
             try:
-                if spend(organization_id, budget, *key_parts, now=now) == 0 and budget.block:
+                if _spend(organization_id, budget, key_parts, now) == 0 and budget.block:
                     closed.append(budget.name)
             except Blocked as reached:
                 blocked = reached
@@ -195,6 +230,12 @@ def purge(now: datetime) -> int:
     """Removes counters that no longer say anything. How many."""
     over = Counter.objects.filter(window_ends_at__lte=now).exclude(blocked_until__gt=now)
     return over.delete()[0]
+
+
+def about_hmac(about: str) -> bytes:
+    """What is kept of the first part of a key: 32 bytes."""
+    digest: bytes = settings.KEYRING.code_hmac("limit about", about)
+    return digest
 
 
 def _key(budget: Budget, parts: tuple[str, ...]) -> bytes:

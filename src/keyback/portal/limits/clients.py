@@ -19,7 +19,9 @@ from django.conf import settings
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
-__all__ = ["Client", "address_block", "address_of", "client_of", "remember_device"]
+from keyback.portal.organizations.models import Organization
+
+__all__ = ["Client", "address_block", "address_of", "client_of", "counting", "remember_device"]
 
 _SALT = "keyback.device"
 _LIFE = 180 * 86_400
@@ -28,11 +30,16 @@ _PEOPLE_PER_DEVICE = 10
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """``block``: a stranger, counted in the strangers' pool too. ``device`` and ``office`` are not
-    strangers."""
+    """``block``: a stranger, counted in the strangers' pool too. ``device`` and ``office`` are not strangers.
+    ``account``: everybody together, see :func:`counting`."""
 
-    kind: Literal["device", "office", "block"]
+    kind: Literal["device", "office", "block", "account"]
     key: str
+
+
+def counting(client: Client, profile: str) -> Client:
+    """Who this client is where tries are counted for a person: in the profile ``account``, as everybody else."""
+    return Client("account", "") if profile == Organization.LimitProfile.ACCOUNT else client
 
 
 def client_of(request: HttpRequest, subject: str | UUID | None = None) -> Client:

@@ -15,7 +15,7 @@ from django.db import transaction
 
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.limits.budgets import CODES_SENT, CODES_SENT_POOL, Blocked, Budget, spend_all
-from keyback.portal.limits.clients import Client
+from keyback.portal.limits.clients import Client, counting
 from keyback.portal.messages.models import Channel
 from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.methods.codes import LIFE, code_hmac
@@ -73,8 +73,8 @@ def send(
     destination = find()
     silent = destination.address is None
     try:
-        personal = _counted(way, method, client, subject(recovery))
-        spend_all(organization_id, *personal, (way.to_one_destination, (destination.key,)), now=now)
+        personal = _counted(way, method, counting(client, recovery.organization.limit_profile), subject(recovery))
+        spend_all(organization_id, *personal, (way.to_one_destination, _apart(client, destination.key)), now=now)
     except Blocked:
         silent = True
     challenge_id = uuid.uuid4()
@@ -107,11 +107,17 @@ def send(
 
 def _told(way: Way, method: str, recovery: Recovery, client: Client) -> list[Count]:
     """What may be refused before the person is looked up. One order everywhere, so that no two wait for each other."""
-    told = _counted(way, method, client, typed_key(recovery))
-    told.append((way.for_one_organization, (str(recovery.organization_id),)))
+    told = _counted(way, method, counting(client, recovery.organization.limit_profile), typed_key(recovery))
+    told.append((way.for_one_organization, _apart(client, str(recovery.organization_id))))
     if client.kind != "office":  # hundreds of people share its address
         told.insert(0, (way.by_one_client, (client.key,)))
     return told
+
+
+def _apart(client: Client, key: str) -> tuple[str, ...]:
+    """What all share is shared by strangers: however many addresses they ask from, a browser that helped this person
+    before has its own share of it, and gets its code."""
+    return (key, client.key) if client.kind == "device" else (key,)
 
 
 def _counted(way: Way, method: str, client: Client, key: str) -> list[Count]:

@@ -12,15 +12,26 @@ __all__ = ["Administrator", "BannedList", "Domain", "Forest", "Organization"]
 
 class Organization(models.Model):
     """``explain_to_person`` gives Microsoft's behaviour (masks and exact codes at once) and so reveals which accounts
-    exist."""
+    exist. ``seats``: how many people may have a licence; None where licences are not used. ``seat_groups``: ids of
+    groups whose members take a free seat when they first need one. ``limits``: see keyback.portal.limits.settings."""
 
     class HumanCheck(models.TextChoices):
         WORK = "work"
         CHARACTERS = "characters"
 
     class ResetScope(models.TextChoices):
+        """SELECTED: only policies that name groups count."""
+
         NONE = "none"
+        SELECTED = "selected"
         ALL = "all"
+
+    class LimitProfile(models.TextChoices):
+        """What is counted for a person is counted for each client apart, or, as Microsoft does, for the whole account:
+        then a stranger can close it for the person too."""
+
+        CLIENT = "client"
+        ACCOUNT = "account"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100)
@@ -40,6 +51,10 @@ class Organization(models.Model):
     cloud_history = models.PositiveSmallIntegerField(default=5)
     cloud_max_age_days = models.PositiveSmallIntegerField(default=0)
     contact_url = models.CharField(max_length=300, blank=True)
+    seats = models.PositiveIntegerField(null=True)
+    seat_groups = models.JSONField(default=list)
+    limit_profile = models.CharField(max_length=8, choices=LimitProfile, default=LimitProfile.CLIENT)
+    limits = models.JSONField(default=dict)
     accent = models.CharField(max_length=7, blank=True)
 
     class Meta:
@@ -97,13 +112,21 @@ class BannedList(models.Model):
 
 
 class Administrator(models.Model):
-    """Whom the portal tells about what needs an administrator. ``mail`` is encrypted (keyback.portal.vault)."""
+    """Whom the portal tells about what needs an administrator. ``mail`` is encrypted (keyback.portal.vault).
+    ``person``: whose role this is, where their user ID and addresses do not tell."""
+
+    class Role(models.TextChoices):
+        ADMINISTRATOR = "administrator"
+        HELPDESK = "helpdesk"
+        AUDITOR = "auditor"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="administrators")
     name = models.CharField(max_length=100)
     mail = models.TextField()
     language = models.CharField(max_length=10, default="en")
+    role = models.CharField(max_length=13, choices=Role, default=Role.ADMINISTRATOR)
+    person = models.ForeignKey("people.Person", models.SET_NULL, null=True, related_name="+")
 
     def __str__(self) -> str:
         return self.name

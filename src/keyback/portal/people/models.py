@@ -8,7 +8,7 @@ from django.db import models
 
 from keyback.portal.organizations.models import Forest, Organization
 
-__all__ = ["CloudPassword", "ContactDatum", "Group", "GroupMember", "Person", "Policy", "Spelling", "SyncRun"]
+__all__ = ["CloudPassword", "ContactDatum", "Group", "GroupMember", "Person", "Policy", "Seat", "Spelling", "SyncRun"]
 
 
 class Person(models.Model):
@@ -158,6 +158,16 @@ class GroupMember(models.Model):
         indexes = [models.Index(fields=["organization", "object_guid"])]
 
 
+class Seat(models.Model):
+    """A licence that one person has. ``group_id``: the group through which they took it; None where it was given to
+    them one by one."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    person = models.OneToOneField(Person, models.CASCADE, related_name="seat")
+    group_id = models.UUIDField(null=True)
+    taken_at = models.DateTimeField()
+
+
 class CloudPassword(models.Model):
     """The password of a cloud person: an Argon2id hash in PHC form. Directory people have no row here, ever."""
 
@@ -195,6 +205,7 @@ class Policy(models.Model):
     class Meta:
         ordering = ["organization", "position", "id"]
         verbose_name_plural = "policies"
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="one_policy_of_a_name")]
 
     def __str__(self) -> str:
         return self.name

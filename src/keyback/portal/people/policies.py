@@ -1,65 +1,79 @@
-"""Which policy covers a person, and what an organization allows at all."""
+"""Which policy covers a person, and what an organization allows at all.
+
+Policies are tried in their order, and the first that covers the person counts, whatever it allows: a policy that
+switches reset off for a group is an exception to those after it.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime
+import copy
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
 
-from django.db import transaction
-
-from keyback.portal.audit.words import Activity, Result
-from keyback.portal.audit.writer import write
 from keyback.portal.organizations.models import Organization
+from keyback.portal.people.groups import groups_of
 from keyback.portal.people.models import Person, Policy
+from keyback.portal.people.roles import is_administrator
 
-__all__ = ["change", "organization_methods", "policy_for"]
+__all__ = ["ADMINISTRATORS_GATES", "NOT_FOR_ADMINISTRATORS", "Look", "explain", "organization_methods", "policy_for"]
+
+ADMINISTRATORS_GATES = 2
+NOT_FOR_ADMINISTRATORS = frozenset({"questions"})
+"""Methods that open no gate for an administrator: answers can be found out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One policy that was looked at. ``why``: ``everybody``, ``member`` (of ``group``), ``not_a_member``, or
+    ``names_no_group`` (where only selected groups may reset)."""
+
+    policy: Policy
+    covers: bool
+    why: str
+    group: UUID | None = None
 
 
 def policy_for(organization: Organization, person: Person | None) -> Policy | None:
-    """The first policy that covers this person, None where there is none (SSPR_0011). Unknown people are covered like
-    anybody, so that the same work is done for them."""
+    """What applies to this person, not to be saved: of an administrator it is stricter than the row. None where no
+    policy covers them. For an unknown person (None) the same queries are made in vain."""
+    found = next((look.policy for look in explain(organization, person) if look.covers), None)
+    administrator = is_administrator(organization, person)
+    return _for_administrators(found) if found is not None and administrator else found
+
+
+def explain(organization: Organization, person: Person | None) -> Iterator[Look]:
+    """Each policy in its order, and whether and why it covers the person, up to the first that does."""
     if person is not None and person.organization_id != organization.id:
         raise ValueError("a person is covered by the policies of their own organization")
-    return Policy.objects.filter(organization=organization, reset=True).order_by("position", "id").first()
+    mine = groups_of(person or Person(id=uuid.uuid4(), organization=organization))
+    for policy in Policy.objects.filter(organization=organization).order_by("position", "id"):
+        look = _look(organization, policy, mine)
+        yield look
+        if look.covers:
+            return
+
+
+def _look(organization: Organization, policy: Policy, mine: frozenset[UUID]) -> Look:
+    if policy.groups is None:
+        selected = organization.reset_scope == Organization.ResetScope.SELECTED
+        return Look(policy, not selected, "names_no_group" if selected else "everybody")
+    group = next((UUID(text) for text in policy.groups if UUID(text) in mine), None)
+    return Look(policy, group is not None, "not_a_member" if group is None else "member", group)
+
+
+def _for_administrators(policy: Policy) -> Policy:
+    stricter = copy.copy(policy)
+    stricter.gates = max(policy.gates, ADMINISTRATORS_GATES)
+    stricter.methods = [method for method in policy.methods if method not in NOT_FOR_ADMINISTRATORS]
+    return stricter
 
 
 def organization_methods(organization: Organization) -> list[str]:
-    """Every method that any policy of the organization allows, in the order in which they are first named: what
-    everybody sees before the first gate, known or not."""
+    """Every method that any policy of the organization allows for a reset, in the order in which they are first named:
+    what everybody sees before the first gate, known or not."""
     policies = Policy.objects.filter(organization=organization, reset=True).order_by("position", "id")
+    if organization.reset_scope == Organization.ResetScope.SELECTED:
+        policies = policies.exclude(groups__isnull=True)
     return list(dict.fromkeys(method for policy in policies for method in policy.methods))
-
-
-def change(
-    organization: Organization,
-    name: str,
-    *,
-    reset: bool | None,
-    methods: list[str] | None,
-    gates: int | None,
-    by: str,
-    now: datetime,
-) -> Policy:
-    """Sets what is given on the policy of this name, which is made at the end of the list where there is none."""
-    with transaction.atomic():
-        policy = Policy.objects.filter(organization=organization, name=name).first()
-        if policy is None:
-            position = Policy.objects.filter(organization=organization).count()
-            policy = Policy(organization=organization, name=name, position=position)
-        policy.reset = policy.reset if reset is None else reset
-        policy.methods = policy.methods if methods is None else methods
-        policy.gates = policy.gates if gates is None else gates
-        policy.save()
-        write(
-            organization.id,
-            Activity.POLICY_CHANGED,
-            result=Result.SUCCESS,
-            actor=by,
-            now=now,
-            details={
-                "policy": name,
-                "reset": policy.reset,
-                "methods": ", ".join(policy.methods),
-                "gates": policy.gates,
-            },
-        )
-    return policy

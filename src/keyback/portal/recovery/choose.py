@@ -17,7 +17,7 @@ from keyback.flows import Event
 from keyback.passwords import DirectoryPolicy, Finding, PersonNames, check
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.limits.budgets import RESETS, spend
-from keyback.portal.limits.clients import Client
+from keyback.portal.limits.clients import Client, counting
 from keyback.portal.people import cloud
 from keyback.portal.people.binding import PersonBent
 from keyback.portal.people.models import Person
@@ -98,7 +98,7 @@ def submit_sealed(
 ) -> Recovery:
     """Hands the boxes over. Raises Blocked, NotPrepared, BoxesRefused, AlreadyWaiting or IllegalMove."""
     person = _person(recovery)
-    spend(recovery.organization_id, RESETS, str(person.id), client.key, now=now)
+    _count(recovery, person, client, now)
     with transaction.atomic():
         recovery = locked(recovery)
         preparation = _stored(recovery)
@@ -115,6 +115,11 @@ def submit_sealed(
         submit(preparation, boxes, person, now)
         audit(recovery, Activity.RECOVERY_SUBMITTED, Result.SUCCESS, now, request=str(request_id))
     return recovery
+
+
+def _count(recovery: Recovery, person: Person, client: Client, now: datetime) -> None:
+    client = counting(client, recovery.organization.limit_profile)
+    spend(recovery.organization_id, RESETS, str(person.id), client.key, now=now)
 
 
 def submit_plain(recovery: Recovery, password: str, client: Client, now: datetime) -> Recovery:
@@ -139,7 +144,7 @@ def submit_cloud(recovery: Recovery, password: str, client: Client, now: datetim
     person = _person(recovery)
     if found := [_plain(finding) for finding in cloud.findings(person, password)]:
         return _refuse(recovery, found, now)
-    spend(recovery.organization_id, RESETS, str(person.id), client.key, now=now)
+    _count(recovery, person, client, now)
     with transaction.atomic():
         recovery = move(locked(recovery), Event.SUBMITTED, findings=[])
         cloud.set_password(person, password, now)

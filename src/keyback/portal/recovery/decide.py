@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from keyback.portal.agents.models import Agent
 from keyback.portal.methods import installed
 from keyback.portal.organizations.models import Forest, Organization
+from keyback.portal.people import seats
 from keyback.portal.people.models import Person, Policy
 from keyback.portal.people.policies import organization_methods
 from keyback.protocol.limits import POLL_MAX
 
-__all__ = ["refusal_of_organization", "refusal_of_person"]
+__all__ = ["gates_held", "refusal_of_organization", "refusal_of_person", "refusal_of_scope"]
 
 _ALIVE = timedelta(seconds=2 * POLL_MAX + 20)
 """An agent is heard at least once a poll; two missed ones and a bit mean that it is gone."""
@@ -43,13 +44,26 @@ def refusal_of_organization(organization: Organization, now: datetime) -> str | 
     return _health(agents.values_list("state", "last_seen_at"), now)
 
 
-def refusal_of_person(person: Person, policy: Policy | None, now: datetime) -> str | None:
-    """SSPR_0011, _0014, _0010 or _0030 for this person, else None."""
-    if policy is None or not policy.reset:
+def refusal_of_scope(person: Person, policy: Policy | None, now: datetime, *, take_seat: bool) -> str | None:
+    """SSPR_0009, _0013, _0011 or _0012 for this person, else None. ``take_seat``: only for who proved who they are, so
+    that typing user IDs uses up no seats."""
+    organization = person.organization
+    if organization.reset_scope == Organization.ResetScope.NONE:
+        return "SSPR_0009"
+    if policy is None:  # some may reset, so those who may were selected
+        return "SSPR_0013" if organization_methods(organization) else "SSPR_0011"
+    if not policy.reset or not policy.methods:
         return "SSPR_0011"
-    methods = [installed()[name] for name in policy.methods if name in installed()]
-    held = {method.gate for method in methods if method.ready() and method.masks(person)}
-    if len(held) < policy.gates:
+    seated = seats.take(person, now) if take_seat else seats.may_have(person)
+    return None if seated else "SSPR_0012"
+
+
+def refusal_of_person(person: Person, policy: Policy | None, now: datetime, *, take_seat: bool = False) -> str | None:
+    """Those of :func:`refusal_of_scope`, SSPR_0014, _0010 or _0030 for this person, else None."""
+    refusal = refusal_of_scope(person, policy, now, take_seat=take_seat)
+    if refusal is not None or policy is None:
+        return refusal
+    if len(gates_held(person, policy)) < policy.gates:
         return "SSPR_0014"
     if person.source == Person.Source.CLOUD:
         return None
@@ -60,6 +74,12 @@ def refusal_of_person(person: Person, policy: Policy | None, now: datetime) -> s
         forests__forest__writeback=True,
     )
     return _health(agents.values_list("state", "last_seen_at"), now)
+
+
+def gates_held(person: Person, policy: Policy) -> set[str]:
+    """The gates that this person could open now, by methods that their policy allows."""
+    methods = [installed()[name] for name in policy.methods if name in installed()]
+    return {method.gate for method in methods if method.ready() and method.masks(person)}
 
 
 def _health(agents: Iterable[tuple[str, datetime | None]], now: datetime) -> str | None:

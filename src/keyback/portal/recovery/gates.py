@@ -19,7 +19,7 @@ from keyback.portal.limits.budgets import (
     clear_all,
     spend_all,
 )
-from keyback.portal.limits.clients import Client
+from keyback.portal.limits.clients import Client, counting
 from keyback.portal.methods import Method, installed
 from keyback.portal.people.models import Person
 from keyback.portal.people.policies import organization_methods, policy_for
@@ -44,21 +44,29 @@ class Try:
 
 
 def offered(recovery: Recovery) -> list[Method]:
-    """What this browser may prove next. Before the first gate it is the same for everybody in the organization; who is
-    signed in gets what is on file, their own choice first."""
+    """What this browser may prove next. Before the first gate it is the same for everybody in the organization; after
+    it, what the person's own policy allows. Who is signed in gets what is on file, their own choice first."""
     if recovery.purpose == Purpose.VERIFY and recovery.person is not None:
         first = default_method(recovery.person)
         return [installed()[name] for name in sorted(methods_on_file(recovery.person), key=lambda name: name != first)]
     methods = installed()
     return [
         methods[name]
-        for name in organization_methods(recovery.organization)
+        for name in _allowed(recovery)
         if name in methods and methods[name].ready() and methods[name].gate not in recovery.gates_opened
     ]
 
 
+def _allowed(recovery: Recovery) -> list[str]:
+    if not recovery.gates_opened:
+        return organization_methods(recovery.organization)
+    policy = policy_for(recovery.organization, recovery.person)
+    return list(policy.methods) if policy else []
+
+
 def spend_proof(recovery: Recovery, method: str, client: Client, now: datetime, *, pooled: bool = True) -> Try:
     """Takes one try to prove. ``pooled``: strangers are counted together too. Raises Blocked for the text as typed."""
+    client = counting(client, recovery.organization.limit_profile)
     closed = spend_all(recovery.organization_id, *_proofs(client, typed_key(recovery), method, pooled), now=now)
     try:
         closed += spend_all(recovery.organization_id, *_proofs(client, subject(recovery), method, pooled), now=now)
@@ -83,6 +91,7 @@ def _proofs(client: Client, key: str, method: str, pooled: bool) -> list[tuple[B
 
 def clear_proof(recovery: Recovery, method: str, client: Client) -> None:
     """This client proved itself: its own counters of this person are forgotten, the strangers' pool is not."""
+    client = counting(client, recovery.organization.limit_profile)
     keys = (typed_key(recovery), subject(recovery))
     clear_all(
         recovery.organization_id,
@@ -111,10 +120,17 @@ def open_gate(recovery: Recovery, method: str, now: datetime) -> Recovery:
             return move(recovery, Event.PROVED, gates_opened=[gate])
         if policy is not None and method in policy.methods and gate not in opened:
             opened.append(gate)
-        refusal = refusal_of_person(person, policy, now)
+        refusal = refusal_of_person(person, policy, now, take_seat=True)
         if refusal is None and policy is not None and len(opened) < policy.gates:
-            return move(recovery, Event.GATE_OPENED, gates_opened=opened)
+            recovery = move(recovery, Event.GATE_OPENED, gates_opened=opened)
+            return _look_early(recovery, person, now) if opened else recovery
         return _last_gate(recovery, person, opened, refusal, now)
+
+
+def _look_early(recovery: Recovery, person: Person, now: datetime) -> Recovery:
+    """A protected account, a missing right or a dead agent is told before the person proves any more."""
+    waits = recovery.request_id is not None or recovery.inspection is not None
+    return recovery if waits or person.source == Person.Source.CLOUD else inspection.begin(recovery, now)
 
 
 def _last_gate(recovery: Recovery, person: Person, opened: list[str], refusal: str | None, now: datetime) -> Recovery:
@@ -124,4 +140,6 @@ def _last_gate(recovery: Recovery, person: Person, opened: list[str], refusal: s
     if refusal is not None:
         audit(recovery, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal=refusal)
         return move(recovery, Event.NOT_WRITABLE, refusal=refusal)
-    return inspection.begin(recovery, now)
+    if recovery.inspection is not None:
+        return move(recovery, Event.WRITABLE)
+    return recovery if recovery.request_id is not None else inspection.begin(recovery, now)

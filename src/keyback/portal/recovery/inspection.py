@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 def begin(recovery: Recovery, now: datetime) -> Recovery:
-    """Asks an agent to look; for a locked recovery in INSPECT.
+    """Asks an agent to look; for a locked recovery that has a gate open.
 
     Where the person has an unfinished request (another browser, an earlier try) nothing is asked yet, and the waiting
     page calls again.

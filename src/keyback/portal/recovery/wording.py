@@ -102,6 +102,22 @@ _REFUSALS = {
             "Your organization has not said how people prove who they are here. Your administrator can help you."
         ),
     ),
+    "SSPR_0012": Refusal(
+        "SSPR_0012",
+        _NOT_ENABLED,
+        gettext_lazy(
+            "Your organization counts who may reset a password here, and there is no place left for you. Your "
+            "administrator can give you one, or reset your password for you."
+        ),
+    ),
+    "SSPR_0013": Refusal(
+        "SSPR_0013",
+        _NOT_ENABLED,
+        gettext_lazy(
+            "Your organization lets some groups of people reset their password here, and you are in none of them. "
+            "Your administrator can add you, or reset your password for you."
+        ),
+    ),
     "SSPR_0014": Refusal(
         "SSPR_0014",
         gettext_lazy("We couldn't verify your account"),
