@@ -190,9 +190,9 @@ def test_a_person_is_listed_and_shown(here: Here, example: Organization) -> None
 
 def test_a_policy_changes_what_is_given_and_nothing_else(here: Here, example: Organization) -> None:
     here.ok("policy", "set", "example", "--no-reset")
-    assert here.lines("policy", "show", "example") == [
-        {"name": "Everybody", "reset": False, "methods": ["email"], "gates": 1}
-    ]
+    [shown] = here.lines("policy", "show", "example")
+    assert (shown["name"], shown["groups"], shown["reset"], shown["unlock"]) == ("Everybody", "all", False, True)
+    assert (shown["methods"], shown["gates"]) == (["email"], 1)
     here.ok("policy", "set", "example", "--reset", "--method", "email")
     assert Policy.objects.get().reset
     assert AuditEntry.objects.filter(activity="policy.changed").count() == 2
@@ -200,7 +200,8 @@ def test_a_policy_changes_what_is_given_and_nothing_else(here: Here, example: Or
 
 def test_a_method_that_is_not_there_is_refused_with_those_that_are(here: Here, example: Organization) -> None:
     said = here.refused("policy", "set", "example", "--method", "pigeon")
-    assert "there are: call_mobile, call_office, email, sms" in said
+    assert "there are: " in said
+    assert "call_mobile, call_office, email" in said
 
 
 # --- audit and mail
@@ -208,7 +209,12 @@ def test_a_method_that_is_not_there_is_refused_with_those_that_are(here: Here, e
 
 def test_the_audit_is_listed_sealed_and_verified(here: Here, example: Organization) -> None:
     rows = here.lines("audit", "list", "example")
-    assert [row["activity"] for row in rows] == ["organization.created", "domain.added", "domain.verified"]
+    assert [row["activity"] for row in rows] == [
+        "organization.created",
+        "administrator.added",
+        "domain.added",
+        "domain.verified",
+    ]
     assert all(row["actor"].startswith("operator:") for row in rows)
     assert set(rows[0]) >= {"activity", "result", "actor", "details", "time", "tracking_id"}
     assert "3 entries sealed" in here.ok("audit", "seal")

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.text import slugify
 
 from keyback.errors import KeybackError
@@ -18,7 +19,7 @@ from keyback.portal.audit.writer import write
 from keyback.portal.organizations.dns import NameServer, txt_records
 from keyback.portal.organizations.models import Administrator, Domain, Organization
 from keyback.portal.people.contacts import normalise_mail
-from keyback.portal.people.models import Policy
+from keyback.portal.people.models import Person, Policy
 from keyback.portal.people.phones import is_region
 from keyback.portal.vault import VaultMismatch, open_value, seal_value
 
@@ -31,6 +32,7 @@ __all__ = [
     "create",
     "domain_record",
     "normalise_domain",
+    "remove_administrator",
     "verify_by_record",
     "verify_domain",
 ]
@@ -175,18 +177,61 @@ def verify_by_record(domain: Domain, servers: Sequence[NameServer], *, by: str, 
     verify_domain(domain, by=by, how="dns", now=now)
 
 
-def add_administrator(organization: Organization, name: str, mail: str, *, language: str = "en") -> Administrator:
-    """Somebody who gets the mails that need an administrator. Raises SetupRefused for what is no mail address."""
+def add_administrator(
+    organization: Organization,
+    name: str,
+    mail: str,
+    *,
+    language: str = "en",
+    role: str = Administrator.Role.ADMINISTRATOR,
+    person: Person | None = None,
+    by: str = "system",
+    now: datetime | None = None,
+) -> Administrator:
+    """Somebody with an administrative role, who gets the mails that need it. ``person``: whose role it is, where their
+    user ID and addresses do not tell. Raises SetupRefused for what is no mail address, and for a person of another
+    organization."""
     address = normalise_mail(mail)
     if address is None:
         raise SetupRefused(f"{mail[:100]!r} is not a mail address")
+    if person is not None and person.organization_id != organization.id:
+        raise SetupRefused(f"{person.user_id} is not one of the people of {organization.name}")
     row_id = uuid.uuid4()
-    return Administrator.objects.create(
-        id=row_id,
-        organization=organization,
-        name=name[:100],
-        mail=seal_value(organization.id, row_id, "mail", address),
-        language=language,
+    with transaction.atomic():
+        row = Administrator.objects.create(
+            id=row_id,
+            organization=organization,
+            name=name[:100],
+            mail=seal_value(organization.id, row_id, "mail", address),
+            language=language,
+            role=role,
+            person=person,
+        )
+        _write_administrator(row, Activity.ADMINISTRATOR_ADDED, address, by, now or timezone.now())
+    return row
+
+
+def remove_administrator(organization: Organization, mail: str, *, by: str, now: datetime) -> int:
+    """Every role of this address. How many. Raises SetupRefused where there is none."""
+    found = [row for row, address in administrators(organization) if address.casefold() == mail.strip().casefold()]
+    if not found:
+        raise SetupRefused(f"{organization.name} has no administrator with the address {mail[:100]!r}")
+    with transaction.atomic():
+        for row in found:
+            _write_administrator(row, Activity.ADMINISTRATOR_REMOVED, mail, by, now)
+            row.delete()
+    return len(found)
+
+
+def _write_administrator(row: Administrator, activity: Activity, address: str, by: str, now: datetime) -> None:
+    write(
+        row.organization_id,
+        activity,
+        result=Result.SUCCESS,
+        actor=by,
+        now=now,
+        details={"role": row.role, "administrator": str(row.id)},
+        personal={"mail": address},
     )
 
 
