@@ -31,7 +31,8 @@ def create(*, name: str, slug: str, admin_mail: tuple[str, ...], admin_language:
     with transaction.atomic():
         made = setup.create(name, slug=slug, by=operator(), now=datetime.now(UTC))
         for address in admin_mail:
-            setup.add_administrator(made, address.partition("@")[0], address, language=admin_language)
+            name = address.partition("@")[0]
+            setup.add_administrator(made, name, address, language=admin_language, by=operator())
     click.echo(f"Made {made.name} ({made.slug}): everybody may reset with a code sent by e-mail.")
     click.echo(f"Next: keyback domain add {made.slug} example.com")
 
@@ -68,7 +69,12 @@ def list_(*, as_json: bool) -> None:
 
 @org.command("set")
 @click.argument("slug")
-@click.option("--reset", "reset_scope", type=click.Choice(["none", "all"]), help="Who may reset.")
+@click.option(
+    "--reset",
+    "reset_scope",
+    type=click.Choice(["none", "selected", "all"]),
+    help="Who may reset; selected: only policies that name groups count.",
+)
 @click.option("--human-check", type=click.Choice(["work", "characters"]), help="How machines are kept out.")
 @click.option("--plain-page/--no-plain-page", "allow_plain_page", default=None, help="The page without JavaScript.")
 @click.option(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("organizations", "0003_phone_region"),
+        ("organizations", "0004_sign_in_settings"),
         ("people", "0003_policy_fields"),
     ]
 
