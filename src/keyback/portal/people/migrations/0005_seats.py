@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("organizations", "0005_roles_seats_limits"),
+        ("organizations", "0006_roles_seats_limits"),
         ("people", "0004_contact_opens_from"),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("organizations", "0004_sign_in_settings"),
+        ("organizations", "0005_forest_writeback"),
         ("people", "0003_policy_fields"),
     ]
 
