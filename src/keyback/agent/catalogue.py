@@ -288,6 +288,9 @@ class Kind(Enum):
         "42005", "ExpireSuccess", "The password must be changed at the next sign-in.", Source.KEYBACK
     )
     EXPIRE_FAIL = _error("42006", "ExpireFail", "The password was not expired.", _SEE_BESIDE, Source.KEYBACK)
+    VERIFY_START = _info("42007", "VerifyStart", "A sign-in has reached this agent.", Source.KEYBACK)
+    VERIFY_SUCCESS = _info("42008", "VerifySuccess", "The password is right.", Source.KEYBACK)
+    VERIFY_FAIL = _warn("42009", "VerifyFail", "The sign-in was refused.", _SEE_BESIDE, Source.KEYBACK)
     NOT_ALLOWED = _error(
         "42010",
         "OperationNotAllowed",
@@ -392,6 +395,15 @@ class Kind(Enum):
         "BreachedUnavailable",
         "The new password could not be looked up among the breached ones, and the agent's file says to refuse then.",
         "Check the service or the file that the agent's file names under [passwords].",
+        Source.KEYBACK,
+    )
+    TRIES_SPENT = _warn(
+        "42023",
+        "TriesSpent",
+        "So many wrong passwords were tried that a few more would lock the account: half of the lock-out threshold is "
+        "left for the person's own computers, so nothing was asked of the directory.",
+        "Nothing: it goes on when the observation window of the lock-out policy is over. If it repeats, somebody "
+        "guesses.",
         Source.KEYBACK,
     )
     WITHDRAWN = _warn(

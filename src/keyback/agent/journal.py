@@ -2,7 +2,7 @@
 
 A request's row is made before anything is written to the directory, and holds its number (single use), the fence,
 what the account looked like before, and how it ended. Beside it: how often each operation was carried out, what was
-stopped by a cap, and the number of the last push.
+stopped by a cap, how often a password was tried on an account, and the number of the last push.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ CREATE TABLE IF NOT EXISTS under_way (id TEXT PRIMARY KEY, work TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS unreported ON request (at) WHERE outcome IS NOT NULL AND NOT reported;
 CREATE TABLE IF NOT EXISTS carried_out (operation TEXT NOT NULL, at TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS carried_out_when ON carried_out (operation, at);
+CREATE TABLE IF NOT EXISTS tried (
+    number INTEGER PRIMARY KEY, account TEXT NOT NULL, at TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS tried_when ON tried (account, at);
 CREATE TABLE IF NOT EXISTS stopped (operation TEXT PRIMARY KEY, at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS resumed (operation TEXT PRIMARY KEY, at TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS number (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
@@ -220,6 +224,36 @@ class Journal:
         with self._lock:
             return _count(self._database, operation, since)
 
+    # --- tries of a current password
+
+    def spend_try(self, account: UUID, *, since: datetime | None, most: int, now: datetime) -> int | None:
+        """Counts one more try on this account before it is made, and returns its number; None, and counts nothing, when
+        there were ``most`` after ``since`` (None: ever)."""
+        with self._written() as database:
+            (spent,) = database.execute(
+                "SELECT count(*) FROM tried WHERE account = ? AND at > ?",
+                (str(account), "" if since is None else since.isoformat()),
+            ).fetchone()
+            if spent >= most:
+                return None
+            made = database.execute("INSERT INTO tried (account, at) VALUES (?, ?)", (str(account), now.isoformat()))
+        return made.lastrowid
+
+    def last_try(self, account: UUID) -> datetime | None:
+        with self._lock:
+            (at,) = self._database.execute("SELECT max(at) FROM tried WHERE account = ?", (str(account),)).fetchone()
+        return None if at is None else datetime.fromisoformat(at)
+
+    def forgive_try(self, number: int) -> None:
+        """It was not a wrong password after all."""
+        with self._written() as database:
+            database.execute("DELETE FROM tried WHERE number = ?", (number,))
+
+    def forgive_tries(self, account: UUID) -> None:
+        """The directory itself has begun to count anew."""
+        with self._written() as database:
+            database.execute("DELETE FROM tried WHERE account = ?", (str(account),))
+
     # --- synchronisation
 
     def next_push(self, now: datetime) -> int:
@@ -273,6 +307,7 @@ class Journal:
         with self._written() as database:
             database.execute("DELETE FROM request WHERE at < ? AND (reported OR outcome IS NULL)", (old,))
             database.execute("DELETE FROM under_way WHERE id NOT IN (SELECT id FROM request)")
+            database.execute("DELETE FROM tried WHERE at < ?", (old,))
             database.execute("DELETE FROM sync_run WHERE started_at < ?", (old,))
             database.execute("DELETE FROM carried_out WHERE at < ?", ((now - timedelta(days=1)).isoformat(),))
 

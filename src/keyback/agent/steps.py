@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -21,10 +22,13 @@ from keyback.agent.link import LinkError, Unreachable
 from keyback.agent.link import Refused as PortalRefused
 from keyback.agent.refusals import Refused, from_guard
 from keyback.agent.screen import Screen
+from keyback.agent.tries import Tries
 from keyback.directory import (
     Account,
     Connection,
+    Lockout,
     Reason,
+    change_password,
     minimum_age_ends,
     read_account,
     read_back,
@@ -40,6 +44,7 @@ from keyback.protocol.messages import (
     Before,
     Envelope,
     Finding,
+    Inspection,
     Operation,
     Outcome,
     OutcomeReceipt,
@@ -52,7 +57,7 @@ from keyback.protocol.outcomes import OutcomeCode, Shortfall, sspr_code
 from keyback.protocol.sealing import Sealed, box_info, open_box
 from keyback.protocol.signing import verify_envelope
 
-__all__ = ["Portal", "Seen", "Steps", "Task", "Withdrawn", "capped", "operation_events"]
+__all__ = ["Portal", "Seen", "Steps", "Task", "Withdrawn", "capped", "ended", "operation_events"]
 
 
 class Portal(Protocol):
@@ -95,6 +100,7 @@ class Seen:
     connection: Connection
     account: Account
     policy: DirectoryPolicy
+    lockout: Lockout
     now: datetime
 
 
@@ -104,6 +110,7 @@ class Withdrawn(Exception):
 
 _EVENTS: dict[Operation, tuple[Kind, Kind, Kind]] = {
     Operation.CHANGE: (Kind.CHANGE_START, Kind.CHANGE_SUCCESS, Kind.CHANGE_FAIL),
+    Operation.VERIFY: (Kind.VERIFY_START, Kind.VERIFY_SUCCESS, Kind.VERIFY_FAIL),
     Operation.UNLOCK: (Kind.UNLOCK_START, Kind.UNLOCK_SUCCESS, Kind.UNLOCK_FAIL),
     Operation.EXPIRE: (Kind.EXPIRE_START, Kind.EXPIRE_SUCCESS, Kind.EXPIRE_FAIL),
 }
@@ -118,8 +125,14 @@ _SHORTFALLS = {
     Shortfall.STILL_LOCKED: (Kind.LOCKED_OUT, "the account is still locked out"),
 }
 
+_PASSWORDS: dict[Operation, set[str]] = {
+    Operation.RESET: {"new"},
+    Operation.CHANGE: {"new", "current"},
+    Operation.VERIFY: {"current"},
+}
 _SELF = "self"
-_PASSWORD_REASONS = (Reason.CANNOT_CHANGE, Reason.SMART_CARD_REQUIRED)
+_PASSWORD_REASONS = frozenset({Reason.CANNOT_CHANGE, Reason.SMART_CARD_REQUIRED})
+_STATES = _PASSWORD_REASONS | {Reason.DISABLED, Reason.ACCOUNT_EXPIRED}
 
 
 def operation_events(operation: Operation, initiator: str) -> tuple[Kind, Kind, Kind]:
@@ -178,23 +191,34 @@ class Steps:
         task.account, task.server = account.sam, connection.root.dns_host_name
         now = connection.server_time()
         refusal = forest.guard(connection).refusal(account, now)
-        if refusal and not (refusal.reason in _PASSWORD_REASONS and _forgives_password_flags(task)):
+        if refusal and refusal.reason not in _forgiven(task):
             raise from_guard(refusal)
-        return Seen(connection, account, forest.policies.effective(connection, account), now)
+        policy = forest.policies.effective(connection, account)
+        return Seen(connection, account, policy, forest.policies.lockout(connection, account), now)
 
     def open_box(self, task: Task) -> Sealed:
-        """What was sealed for this agent. Raises Unopenable."""
+        """What was sealed for this agent: the passwords that the operation needs, each of them. Raises Unopenable."""
+        found = self._opened(task)
+        needed = _PASSWORDS[task.envelope.operation]
+        if {name for name in ("new", "current") if getattr(found, name)} != needed:
+            raise Unopenable("the sealed password could not be opened")
+        return found
+
+    def _opened(self, task: Task) -> Sealed:
         reference = task.envelope.boxes.get(self._identity.agent_id)
         private = self._keys.private(reference.key) if reference else None
         if reference is None or private is None or task.box is None:
             raise Unopenable("the sealed password could not be opened")
         return open_box(task.box, private, box_info(task.envelope, self._identity.agent_id, reference.key))
 
-    def check(self, task: Task, seen: Seen, password: str) -> None:
-        """Raises Refused with every rule that the password breaks and that can be judged before it is sent."""
+    def check(self, task: Task, seen: Seen, passwords: Sealed) -> None:
+        """Raises Refused with every rule that the new password breaks and that can be judged before it is sent."""
+        password = passwords.new or ""
         findings = [
             Finding(code=one.code, params=dict(one.params)) for one in check(password, seen.account.names, seen.policy)
         ]
+        if password == passwords.current and seen.policy.history:
+            findings.append(Finding(code=Code.USED_BEFORE))  # and no try of the current one is spent on it
         ends = minimum_age_ends(seen.account, seen.policy)
         # An administrator's temporary password goes without the control that makes the age count.
         if ends and ends > seen.now and not task.envelope.flags.must_change:
@@ -255,15 +279,24 @@ class Steps:
                 raise Withdrawn("the portal no longer wants it")
             return asked + grant.remaining_ms / 1000
 
-    def modify(self, task: Task, seen: Seen, password: str, send_by: float) -> None:
+    def tries(self, seen: Seen) -> Tries:
+        """For trying a current password on this account."""
+        return Tries(self._journal, self._clock, seen.account, seen.lockout, seen.now)
+
+    def modify(self, task: Task, seen: Seen, passwords: Sealed, send_by: float) -> None:
         """The one write. Raises Refused when it is too late to send, and DirectoryError."""
         if self._clock.elapsed() >= send_by:
             raise Refused(OutcomeCode.NOT_WRITTEN, [], "too late to send; nothing was sent")
         task.sent = True
+        new = passwords.new or ""
+        if task.envelope.operation is Operation.CHANGE:
+            current = passwords.current or ""
+            change_password(seen.connection, seen.account.guid, current, new, timeout=DIRECTORY_TIMEOUT)
+            return
         reset_password(
             seen.connection,
             seen.account.guid,
-            password,
+            new,
             clear_lockout=task.envelope.flags.unlock,
             must_change=task.envelope.flags.must_change,
             timeout=DIRECTORY_TIMEOUT,
@@ -326,10 +359,34 @@ class Steps:
         self.tell(kind, task, text)
 
 
+def ended(
+    task: Task,
+    code: OutcomeCode,
+    *,
+    detail: str = "",
+    findings: Sequence[Finding] = (),
+    inspection: Inspection | None = None,
+) -> Outcome:
+    """The outcome of a request, under the fence that it has now."""
+    return Outcome(
+        request_id=task.request_id,
+        fence=task.fence,
+        code=code,
+        findings=list(findings),
+        inspection=inspection,
+        detail=detail[:1000],
+    )
+
+
 def capped(operation: Operation) -> Refused:
     return Refused(OutcomeCode.CAPPED, [Kind.CAPPED], f"{operation} has stopped at its cap")
 
 
-def _forgives_password_flags(task: Task) -> bool:
-    """*Cannot change password* and smart cards bind the person, not an administrator; nor do they forbid an unlock."""
-    return task.envelope.initiator != _SELF or task.envelope.operation is Operation.UNLOCK
+def _forgiven(task: Task) -> frozenset[Reason]:
+    """*Cannot change password* and smart cards bind the person, not an administrator; nor do they forbid an unlock. A
+    sign-in writes nothing: the directory itself tells of the account's state to whoever knows the password."""
+    if task.envelope.operation is Operation.VERIFY:
+        return _STATES
+    if task.envelope.initiator != _SELF or task.envelope.operation is Operation.UNLOCK:
+        return _PASSWORD_REASONS
+    return frozenset()

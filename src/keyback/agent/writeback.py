@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -27,36 +27,26 @@ from keyback.agent.identity import Identity
 from keyback.agent.journal import Entry, Journal
 from keyback.agent.keys import KeyStore
 from keyback.agent.link import LinkError
+from keyback.agent.operations import Operations, stale
 from keyback.agent.refusals import Refused, from_directory
-from keyback.agent.resolve import Found, Question, find_out
+from keyback.agent.resolve import Question, find_out
 from keyback.agent.screen import Screen
-from keyback.agent.steps import Portal, Steps, Task, Withdrawn, capped, operation_events
+from keyback.agent.steps import Portal, Steps, Task, Withdrawn, capped, ended, operation_events
 from keyback.agent.switch import State, Switch
-from keyback.directory import (
-    Right,
-    expire,
-    minimum_age_ends,
-    missing_rights,
-    read_account,
-    read_back,
-    unlock,
-)
 from keyback.directory import errors as directory
+from keyback.directory import read_account
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.errors import ProtocolError, Unopenable
-from keyback.protocol.limits import DIRECTORY_TIMEOUT, MAX_WORK_PER_POLL
+from keyback.protocol.limits import MAX_WORK_PER_POLL
 from keyback.protocol.messages import (
     Before,
     Envelope,
-    Finding,
-    Inspection,
     Operation,
     Outcome,
-    Policy,
     Work,
     parse,
 )
-from keyback.protocol.outcomes import OutcomeCode
+from keyback.protocol.outcomes import SUCCESSES, OutcomeCode
 
 __all__ = ["Counts", "Writeback", "where"]
 
@@ -119,12 +109,7 @@ class Writeback:
         # For what is waited for beside something else: at most one such wait for each request.
         self._beside = ThreadPoolExecutor(MAX_WORK_PER_POLL, "beside")
         self._lock = threading.Lock()
-        self._operations: dict[Operation, Callable[[Task, Forest], Outcome]] = {
-            Operation.INSPECT: self._inspect,
-            Operation.RESET: self._reset,
-            Operation.UNLOCK: self._repeatable,
-            Operation.EXPIRE: self._repeatable,
-        }
+        self._operations = Operations(self._steps, self._beside, clock)
         self.counts = Counts()
 
     def carry_out(self, work: Work, *, unasked: bool = False) -> None:
@@ -176,13 +161,13 @@ class Writeback:
                 self._steps.tell(kind, task, f"{kind.value.meaning} {refused.detail}")
             self._steps.tell(failure, task, refused.detail)
             self.counts.refused += 1
-            self._end(task, self._outcome(task, refused.code, detail=refused.detail, findings=refused.findings))
+            self._end(task, ended(task, refused.code, detail=refused.detail, findings=refused.findings))
             return
         if outcome.code is OutcomeCode.UNKNOWN:
             self._unsure(task, outcome)
             return
         if not is_inspection:
-            self._steps.tell(success if outcome.code is OutcomeCode.DONE else failure, task, outcome.detail)
+            self._steps.tell(success if outcome.code in SUCCESSES else failure, task, outcome.detail)
         self.counts.done += 1
         self._end(task, outcome)
 
@@ -193,7 +178,7 @@ class Writeback:
             if entry and entry.before:
                 # Claimed before, and journaled, but not granted as far as the portal knows. Trust the account instead.
                 self._still_as(entry.before, forest)
-            return self._operations[task.envelope.operation](task, forest)
+            return self._operations.carry_out(task, forest)
         except Unopenable as error:
             raise Refused(OutcomeCode.UNOPENABLE, [Kind.UNOPENABLE], str(error)) from None
         except directory.DirectoryError as error:
@@ -204,12 +189,12 @@ class Writeback:
             # The text of the exception is left out: nobody knows what it quotes.
             place = where(error)
             if task.sent:
-                return self._outcome(task, OutcomeCode.UNKNOWN, detail=place)
+                return ended(task, OutcomeCode.UNKNOWN, detail=place)
             raise Refused(OutcomeCode.UNFORESEEN, [Kind.UNKNOWN_ERROR], place) from None
 
     def _allowed(self, task: Task) -> Forest:
         operation = task.envelope.operation
-        if operation not in self._limits.operations or operation not in self._operations:
+        if operation not in self._limits.operations:
             raise Refused(OutcomeCode.NOT_ALLOWED, [Kind.NOT_ALLOWED], f"{operation} is not allowed on this agent")
         if operation in self._journal.stopped():
             raise capped(operation)
@@ -229,82 +214,6 @@ class Writeback:
             )
         return forest
 
-    def _inspect(self, task: Task, forest: Forest) -> Outcome:
-        self._steps.journal_before(task)
-        with forest.connection() as connection:
-            seen = self._steps.look(task, forest, connection)
-            account = seen.account
-            wanted = [Right.RESET_PASSWORD]
-            if task.envelope.flags.unlock:
-                wanted.append(Right.WRITE_LOCKOUT_TIME)
-            if missing := missing_rights(connection, account, wanted):
-                raise Refused(OutcomeCode.PERMISSION, [Kind.PERMISSIONS], f"missing: {', '.join(missing)}")
-            if connection.root.hints_control is None:
-                raise from_directory(directory.ControlMissing(f"{connection.root.dns_host_name} does not offer it"))
-        ends = minimum_age_ends(account, seen.policy)
-        inspection = Inspection(
-            password_version=account.versions.unicode_pwd,
-            locked_out=account.locked_out,
-            must_change=account.must_change,
-            password_expired=account.password_expired,
-            policy=Policy.model_validate(seen.policy.to_dict()),
-            possible_from=ends if ends and ends > seen.now else None,
-        )
-        return self._outcome(task, OutcomeCode.DONE, inspection=inspection)
-
-    def _reset(self, task: Task, forest: Forest) -> Outcome:
-        with forest.connection() as connection:
-            seen = self._steps.look(task, forest, connection)
-            expected = task.envelope.password_version
-            if expected is not None and seen.account.versions.unicode_pwd != expected:
-                raise self._stale()
-            password = self._steps.open_box(task).new
-            if not password:
-                raise Unopenable("the sealed password could not be opened")
-            self._steps.check(task, seen, password)
-            task.before = Before(
-                server=connection.root.dns_host_name,
-                invocation_id=connection.root.invocation_id,
-                object_guid=seen.account.guid,
-                password_version=seen.account.versions.unicode_pwd,
-                pwd_last_set_version=seen.account.versions.pwd_last_set,
-            )
-            send_by = self._granted(task, task.before)
-            try:
-                self._steps.modify(task, seen, password, send_by)
-            except directory.WriteTimedOut:
-                connection.broken = True
-            else:
-                self._steps.read_back(task, seen)
-                return self._done(task, "; ".join(task.notes))
-        return self._found(task, find_out(forest, Question(task.envelope, task.before, password)))
-
-    def _granted(self, task: Task, before: Before) -> float:
-        """Until when to send. The disk and the portal are waited for at the same time, and both before anything is
-        sent."""
-        journaled = self._beside.submit(self._steps.journal_before, task)
-        try:
-            return self._steps.ask_to_write(task, before)
-        finally:
-            journaled.result()
-
-    def _repeatable(self, task: Task, forest: Forest) -> Outcome:
-        """Unlock and expire: the same once or twice, so a time-out is simply a failure to try again."""
-        write = unlock if task.envelope.operation is Operation.UNLOCK else expire
-        with forest.connection() as connection:
-            seen = self._steps.look(task, forest, connection)
-            self._steps.journal_before(task)
-            if self._clock.elapsed() >= task.gone_at:
-                raise Withdrawn("too late")
-            try:
-                write(connection, seen.account.guid, timeout=DIRECTORY_TIMEOUT)
-            except directory.WriteTimedOut as error:
-                raise Refused(OutcomeCode.UNREACHABLE, [Kind.DIRECTORY_UNREACHABLE], str(error)) from None
-            now = read_back(connection, seen.account.guid)
-        if task.envelope.operation is Operation.UNLOCK and now.locked_out:
-            raise Refused(OutcomeCode.LOCKED_OUT, [Kind.LOCKED_OUT], "the account is still locked out")
-        return self._outcome(task, OutcomeCode.DONE)
-
     def _resolve(self, task: Task, *, unasked: bool) -> None:
         """Finds out what became of a write, of this agent before it died or of another one."""
         _, success, failure = operation_events(task.envelope.operation, task.envelope.initiator)
@@ -319,13 +228,13 @@ class Writeback:
             password = self._steps.open_box(task).new or None
         except Unopenable:
             password = None
-        outcome = self._found(task, find_out(forest, Question(task.envelope, before, password)))
+        outcome = self._operations.found(task, find_out(forest, Question(task.envelope, before, password)))
         if outcome.code is OutcomeCode.UNKNOWN:
             if not unasked:
                 self._unsure(task, outcome)
             return
         self._steps.tell(Kind.RESOLVED, task, f"{outcome.code}: {outcome.detail}")
-        kind = success if outcome.code is OutcomeCode.DONE else failure
+        kind = success if outcome.code in SUCCESSES else failure
         if not self._events.has(kind, task.envelope.tracking_id, task.request_id):
             self._steps.tell(kind, task, outcome.detail)
         self.counts.done += 1
@@ -357,7 +266,7 @@ class Writeback:
 
     def _tell_again(self, entry: Entry, outcome: Outcome) -> None:
         _, success, failure = operation_events(entry.operation, entry.initiator)
-        kind = success if outcome.code is OutcomeCode.DONE else failure
+        kind = success if outcome.code in SUCCESSES else failure
         quiet = entry.operation is Operation.INSPECT and kind is success
         if not quiet and not self._events.has(kind, entry.tracking_id, outcome.request_id):
             self._events.write(
@@ -433,42 +342,10 @@ class Writeback:
         except LinkError:
             return  # silence means the same to the portal
 
-    def _found(self, task: Task, found: Found) -> Outcome:
-        for what in found.shortfalls:
-            self._steps.fell_short(task, what)
-        if found.code is OutcomeCode.DONE:
-            return self._done(task, found.detail)
-        return self._outcome(task, found.code, detail=found.detail)
-
-    def _done(self, task: Task, detail: str) -> Outcome:
-        findings = [Finding(code=what.value) for what in task.shortfalls]
-        return self._outcome(task, OutcomeCode.DONE, detail=detail, findings=findings)
-
     def _still_as(self, before: Before, forest: Forest) -> None:
         with forest.connection() as connection:
             if read_account(connection, before.object_guid).versions.unicode_pwd != before.password_version:
-                raise self._stale()
-
-    def _stale(self) -> Refused:
-        return Refused(OutcomeCode.STALE, [Kind.STALE], "the password was changed since the account was inspected")
-
-    def _outcome(
-        self,
-        task: Task,
-        code: OutcomeCode,
-        *,
-        detail: str = "",
-        findings: Sequence[Finding] = (),
-        inspection: Inspection | None = None,
-    ) -> Outcome:
-        return Outcome(
-            request_id=task.request_id,
-            fence=task.fence,
-            code=code,
-            findings=list(findings),
-            inspection=inspection,
-            detail=detail[:1000],
-        )
+                raise stale()
 
 
 def where(error: BaseException) -> str:

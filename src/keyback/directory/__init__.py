@@ -6,14 +6,23 @@ nothing of the portal. Errors are those of `keyback.directory.errors`.
 
 from __future__ import annotations
 
-from keyback.directory.accounts import Account, ReadBack, Versions, find_account, read_account, read_back
+from keyback.directory.accounts import Account, Lockout, ReadBack, Versions, find_account, read_account, read_back
 from keyback.directory.connection import Connection, DirectoryServer, RootDse, connect
 from keyback.directory.people import PEOPLE, Anchor, DirectoryPerson, Domain, people, read_domain
 from keyback.directory.permissions import Right, missing_rights
 from keyback.directory.policies import Policies, minimum_age_ends
 from keyback.directory.pool import Pool
 from keyback.directory.protection import Guard, Reason, Refusal
-from keyback.directory.writes import BindAnswer, Verdict, expire, reset_password, unlock, verify_bind
+from keyback.directory.signin import verify_password
+from keyback.directory.writes import (
+    BindAnswer,
+    Verdict,
+    change_password,
+    expire,
+    reset_password,
+    unlock,
+    verify_bind,
+)
 
 __all__ = [
     "PEOPLE",
@@ -25,6 +34,7 @@ __all__ = [
     "DirectoryServer",
     "Domain",
     "Guard",
+    "Lockout",
     "Policies",
     "Pool",
     "ReadBack",
@@ -34,6 +44,7 @@ __all__ = [
     "RootDse",
     "Verdict",
     "Versions",
+    "change_password",
     "connect",
     "expire",
     "find_account",
@@ -46,4 +57,5 @@ __all__ = [
     "reset_password",
     "unlock",
     "verify_bind",
+    "verify_password",
 ]

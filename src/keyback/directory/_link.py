@@ -34,7 +34,8 @@ class DirectoryServer:
 
     ``url`` is ``ldaps://host[:port]``, or ``ldap://host[:port]`` for StartTLS; there is no unencrypted way.
     ``ca_file`` holds the certificate authorities (PEM). Time limits are in seconds: ``network_timeout`` for reaching
-    the server and agreeing on TLS, ``operation_timeout`` for an answer.
+    the server and agreeing on TLS, ``operation_timeout`` for an answer. ``kerberos_port``: of the key distribution
+    centre on the same host.
     Raises ValueError for another scheme, and for an empty name or password (which would bind anonymously).
     """
 
@@ -44,6 +45,7 @@ class DirectoryServer:
     password: str = field(repr=False)
     network_timeout: float = 5.0
     operation_timeout: float = 10.0
+    kerberos_port: int = 88
 
     def __post_init__(self) -> None:
         parts = urlsplit(self.url)

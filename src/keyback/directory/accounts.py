@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import ldap
@@ -23,6 +23,7 @@ from keyback.passwords import PersonNames
 
 __all__ = [
     "Account",
+    "Lockout",
     "ReadBack",
     "Versions",
     "find_account",
@@ -42,6 +43,7 @@ _PASSWORD_EXPIRED = 0x800000  # as _LOCKED_OUT
 
 _ATTRIBUTE_UNICODE_PWD = 0x9005A
 _ATTRIBUTE_PWD_LAST_SET = 0x90060
+_NEVER: tuple[int, datetime | None] = (0, None)
 
 _STATE = (
     "pwdLastSet",
@@ -62,6 +64,7 @@ _ATTRIBUTES = (
     "accountExpires",
     "adminCount",
     "badPwdCount",
+    "badPasswordTime",
     "tokenGroups",
     "msDS-ResultantPSO",
     "nTSecurityDescriptor",
@@ -80,6 +83,14 @@ class Versions:
 
     unicode_pwd: int
     pwd_last_set: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lockout:
+    """After ``threshold`` failures within ``window`` the account is locked out; 0: never. ``window`` None: for ever."""
+
+    threshold: int
+    window: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +133,8 @@ class Account:
     account_expires: datetime | None
     admin_count: int
     bad_pwd_count: int
+    bad_password_at: datetime | None
+    password_changed_at: datetime | None
     token_group_sids: frozenset[str]
     versions: Versions
     resultant_pso: str | None
@@ -166,6 +179,12 @@ class Account:
     def must_change(self) -> bool:
         """Whether pwdLastSet is 0 and counts: accounts whose password never expires ignore it."""
         return self.pwd_last_set is None and not self.never_expires
+
+    def failures(self, window: timedelta | None, now: datetime) -> int:
+        """Failed tries that count as yet: badPwdCount keeps its number after the window, until the next try."""
+        if window is not None and self.bad_password_at is not None and self.bad_password_at + window <= now:
+            return 0
+        return self.bad_pwd_count
 
     @property
     def cannot_change(self) -> bool:
@@ -250,6 +269,8 @@ def _account(entry: Entry) -> Account:
         account_expires=None if expires == NEVER else filetime(expires),
         admin_count=entry.number("adminCount"),
         bad_pwd_count=entry.number("badPwdCount"),
+        bad_password_at=filetime(entry.number("badPasswordTime")),
+        password_changed_at=_written(entry).get(_ATTRIBUTE_UNICODE_PWD, _NEVER)[1],
         token_group_sids=frozenset(map(sid_text, entry.raw("tokenGroups"))),
         versions=_versions(entry),
         resultant_pso=entry.text("msDS-ResultantPSO") or None,
@@ -258,12 +279,16 @@ def _account(entry: Entry) -> Account:
 
 
 def _versions(entry: Entry) -> Versions:
+    found = _written(entry)
+    return Versions(found.get(_ATTRIBUTE_UNICODE_PWD, _NEVER)[0], found.get(_ATTRIBUTE_PWD_LAST_SET, _NEVER)[0])
+
+
+def _written(entry: Entry) -> dict[int, tuple[int, datetime | None]]:
+    """Attribute number → version and time of its last write: 48 bytes each, after a header of 16 that ends in the
+    count. Times are in seconds since 1601."""
     values = entry.raw("replPropertyMetaData")
-    found = dict(_attribute_versions(values[0])) if values else {}
-    return Versions(found.get(_ATTRIBUTE_UNICODE_PWD, 0), found.get(_ATTRIBUTE_PWD_LAST_SET, 0))
-
-
-def _attribute_versions(blob: bytes) -> list[tuple[int, int]]:
-    """(attribute number, version) of each entry: 48 bytes each, after a header of 16 that ends in the count."""
-    (count,) = struct.unpack_from("<I", blob, 8)
-    return [struct.unpack_from("<II", blob, 16 + 48 * position) for position in range(count)]
+    if not values:
+        return {}
+    (count,) = struct.unpack_from("<I", values[0], 8)
+    rows = [struct.unpack_from("<IIq", values[0], 16 + 48 * position) for position in range(count)]
+    return {number: (version, filetime(seconds * 10**7)) for number, version, seconds in rows}

@@ -23,10 +23,14 @@ from keyback.directory import errors
 from keyback.directory._link import DirectoryServer, hang_up, sign_in
 from keyback.directory._values import Entry, sid_text
 
-__all__ = ["HINTS_CONTROLS", "Connection", "DirectoryServer", "RootDse", "connect"]
+__all__ = ["HINTS_CONTROLS", "Change", "Connection", "DirectoryServer", "RootDse", "connect"]
 
 HINTS_CONTROLS = ("1.2.840.113556.1.4.2239", "1.2.840.113556.1.4.2066")
 """LDAP_SERVER_POLICY_HINTS_OID, and the number it had before Windows Server 2012; the first offered is used."""
+
+
+Change = tuple[int, str, bytes]
+"""What is done to an attribute (ldap.MOD_REPLACE, MOD_DELETE, MOD_ADD), its name, and one value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,20 +150,20 @@ class Connection:
     def modify(
         self,
         target: str,
-        replacements: Sequence[tuple[str, bytes]],
+        changes: Sequence[Change],
         *,
         timeout: float,
         controls: Sequence[RequestControl] = (),
     ) -> None:
-        """Replace attributes in one operation, all or nothing. ``timeout`` in seconds.
+        """All changes in one operation, or none of them. ``timeout`` in seconds.
 
         Raises WriteTimedOut when it was sent, or may have been, and no answer came; other DirectoryErrors mean that
         nothing was written.
         """
         self._refuse_if_broken()
-        changes = [(ldap.MOD_REPLACE, name, [value]) for name, value in replacements]
         try:
-            message = self._link.modify_ext(target, changes, serverctrls=list(controls))
+            listed = [(kind, name, [value]) for kind, name, value in changes]
+            message = self._link.modify_ext(target, listed, serverctrls=list(controls))
             self._link.result3(message, timeout=timeout)
         except ldap.LDAPError as error:
             if errors.connection_lost(error):

@@ -11,7 +11,7 @@ import time
 from datetime import datetime, timedelta
 
 from keyback.directory._values import Entry
-from keyback.directory.accounts import Account
+from keyback.directory.accounts import Account, Lockout
 from keyback.directory.connection import Connection
 from keyback.directory.errors import NotFound, PermissionMissing
 from keyback.passwords import DirectoryPolicy
@@ -20,7 +20,15 @@ __all__ = ["Policies", "minimum_age_ends"]
 
 _COMPLEX = 0x1  # of pwdProperties
 
-_DOMAIN = ("minPwdLength", "pwdHistoryLength", "minPwdAge", "maxPwdAge", "pwdProperties", "lockoutThreshold")
+_DOMAIN = (
+    "minPwdLength",
+    "pwdHistoryLength",
+    "minPwdAge",
+    "maxPwdAge",
+    "pwdProperties",
+    "lockoutThreshold",
+    "lockOutObservationWindow",
+)
 _FINE_GRAINED = (
     "name",
     "msDS-MinimumPasswordLength",
@@ -29,6 +37,7 @@ _FINE_GRAINED = (
     "msDS-MaximumPasswordAge",
     "msDS-PasswordComplexityEnabled",
     "msDS-LockoutThreshold",
+    "msDS-LockoutObservationWindow",
 )
 
 
@@ -38,22 +47,29 @@ class Policies:
     def __init__(self, ttl: float = 5.0) -> None:
         self._ttl = ttl
         self._lock = threading.Lock()
-        self._known: dict[str, tuple[float, DirectoryPolicy]] = {}
+        self._known: dict[str, tuple[float, tuple[DirectoryPolicy, Lockout]]] = {}
 
     def domain(self, connection: Connection) -> DirectoryPolicy:
         """The domain's own policy, read now. Raises PermissionMissing where it is not readable."""
-        return _domain(connection, connection.root.default_naming_context)
+        return _domain(connection, connection.root.default_naming_context)[0]
 
     def effective(self, connection: Connection, account: Account) -> DirectoryPolicy:
         """The policy of ``account``. Raises PermissionMissing where a fine-grained one applies but is not readable."""
+        return self._read(connection, account)[0]
+
+    def lockout(self, connection: Connection, account: Account) -> Lockout:
+        """When ``account`` is locked out, by the policy that `effective` tells."""
+        return self._read(connection, account)[1]
+
+    def _read(self, connection: Connection, account: Account) -> tuple[DirectoryPolicy, Lockout]:
         dn = account.resultant_pso or connection.root.default_naming_context
         with self._lock:
-            read_at, policy = self._known.get(dn, (0.0, None))
-        if policy is None or time.monotonic() - read_at > self._ttl:
-            policy = _fine_grained(connection, dn) if account.resultant_pso else _domain(connection, dn)
+            read_at, found = self._known.get(dn, (0.0, None))
+        if found is None or time.monotonic() - read_at > self._ttl:
+            found = _fine_grained(connection, dn) if account.resultant_pso else _domain(connection, dn)
             with self._lock:
-                self._known[dn] = (time.monotonic(), policy)
-        return policy
+                self._known[dn] = (time.monotonic(), found)
+        return found
 
 
 def minimum_age_ends(account: Account, policy: DirectoryPolicy) -> datetime | None:
@@ -66,9 +82,9 @@ def minimum_age_ends(account: Account, policy: DirectoryPolicy) -> datetime | No
     return account.pwd_last_set + policy.min_age
 
 
-def _domain(connection: Connection, dn: str) -> DirectoryPolicy:
+def _domain(connection: Connection, dn: str) -> tuple[DirectoryPolicy, Lockout]:
     entry = _read(connection, dn, _DOMAIN, "minPwdLength")
-    return DirectoryPolicy(
+    policy = DirectoryPolicy(
         min_length=entry.number("minPwdLength"),
         history=entry.number("pwdHistoryLength"),
         min_age=_age(entry.number("minPwdAge")) or timedelta(0),
@@ -76,11 +92,12 @@ def _domain(connection: Connection, dn: str) -> DirectoryPolicy:
         complexity=bool(entry.number("pwdProperties") & _COMPLEX),
         lockout_threshold=entry.number("lockoutThreshold"),
     )
+    return policy, Lockout(policy.lockout_threshold, _age(entry.number("lockOutObservationWindow")))
 
 
-def _fine_grained(connection: Connection, dn: str) -> DirectoryPolicy:
+def _fine_grained(connection: Connection, dn: str) -> tuple[DirectoryPolicy, Lockout]:
     entry = _read(connection, dn, _FINE_GRAINED, "msDS-MinimumPasswordLength")
-    return DirectoryPolicy(
+    policy = DirectoryPolicy(
         min_length=entry.number("msDS-MinimumPasswordLength"),
         history=entry.number("msDS-PasswordHistoryLength"),
         min_age=_age(entry.number("msDS-MinimumPasswordAge")) or timedelta(0),
@@ -89,6 +106,7 @@ def _fine_grained(connection: Connection, dn: str) -> DirectoryPolicy:
         lockout_threshold=entry.number("msDS-LockoutThreshold"),
         name=entry.text("name"),
     )
+    return policy, Lockout(policy.lockout_threshold, _age(entry.number("msDS-LockoutObservationWindow")))
 
 
 def _read(connection: Connection, dn: str, attributes: tuple[str, ...], always_there: str) -> Entry:

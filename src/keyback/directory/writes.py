@@ -16,13 +16,13 @@ from ldap.controls import RequestControl
 from keyback.directory import errors
 from keyback.directory._link import DirectoryServer, hang_up, sign_in
 from keyback.directory.accounts import guid_dn
-from keyback.directory.connection import Connection
+from keyback.directory.connection import Change, Connection
 
-__all__ = ["BindAnswer", "Verdict", "expire", "reset_password", "unlock", "verify_bind"]
+__all__ = ["BindAnswer", "Verdict", "change_password", "expire", "reset_password", "unlock", "verify_bind"]
 
 _APPLY_POLICY = b"\x30\x03\x02\x01\x01"  # SEQUENCE { INTEGER 1 }
-_UNLOCKED = ("lockoutTime", b"0")
-_MUST_CHANGE = ("pwdLastSet", b"0")
+_UNLOCKED: Change = (ldap.MOD_REPLACE, "lockoutTime", b"0")
+_MUST_CHANGE: Change = (ldap.MOD_REPLACE, "pwdLastSet", b"0")
 
 # Active Directory tells these only to who knows the password (530 and 531: hours and workstation, 532 expired,
 # 533 disabled, 701 account expired, 773 must change).
@@ -41,13 +41,27 @@ def reset_password(
     ``must_change`` (an administrator's temporary password) pwdLastSet becomes 0 too, and the control is left out: with
     it the directory refuses the pair as too young. ``timeout`` in seconds.
     """
-    changes = [("unicodePwd", _quoted(new_password))]
+    changes: list[Change] = [(ldap.MOD_REPLACE, "unicodePwd", _quoted(new_password))]
     if clear_lockout:
         changes.append(_UNLOCKED)
     if must_change:
         changes.append(_MUST_CHANGE)
     controls = [] if must_change else [_policy_hints(connection)]
     connection.modify(guid_dn(guid), changes, timeout=timeout, controls=controls)
+
+
+def change_password(
+    connection: Connection, guid: UUID, current_password: str, new_password: str, *, timeout: float
+) -> None:
+    """Set a password by whoever knows the current one; history and minimum age count. ``timeout`` in seconds.
+
+    A wrong current password counts against the account. Raises CurrentPasswordWrong and PolicyViolation.
+    """
+    changes: list[Change] = [
+        (ldap.MOD_DELETE, "unicodePwd", _quoted(current_password)),
+        (ldap.MOD_ADD, "unicodePwd", _quoted(new_password)),
+    ]
+    connection.modify(guid_dn(guid), changes, timeout=timeout)
 
 
 def unlock(connection: Connection, guid: UUID, *, timeout: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-__all__ = ["SSPR_CODE", "OutcomeCode", "Shortfall", "sspr_code"]
+__all__ = ["SSPR_CODE", "SUCCESSES", "OutcomeCode", "Shortfall", "sspr_code"]
 
 
 class OutcomeCode(StrEnum):
@@ -15,6 +15,12 @@ class OutcomeCode(StrEnum):
     POLICY = "policy"  # 33008; findings name the rule
     BANNED = "banned"  # FuzzyPolicyViolation
     CURRENT_WRONG = "current_wrong"  # 33007
+    # a sign-in whose password is right, and more is to be said
+    MUST_CHANGE = "must_change"  # data 773: a new one has to be chosen first
+    PASSWORD_EXPIRED = "password_expired"  # noqa: S105 (not a secret); data 532: the same
+    SIGN_IN_HOURS = "sign_in_hours"  # data 530: not at this time
+    WORKSTATION = "workstation"  # data 531: only at certain computers
+    TRIES_SPENT = "tries_spent"  # half of the lock-out threshold is used up; findings tell until when
     # this account may not be written
     PROTECTED = "protected"  # 33004
     DISABLED = "disabled"  # 33005
@@ -56,10 +62,14 @@ SSPR_CODE: dict[OutcomeCode, str] = {
     OutcomeCode.POLICY: "OnPremisesPolicyViolation",
     OutcomeCode.BANNED: "FuzzyPolicyViolation",
     OutcomeCode.CURRENT_WRONG: "OnPremisesPolicyViolation",
+    OutcomeCode.TRIES_SPENT: "SSPR_0030",
     OutcomeCode.UNREACHABLE: "SSPR_0030",
     OutcomeCode.NOT_WRITTEN: "SSPR_0030",
     OutcomeCode.UNKNOWN: "SSPR_0030",
 }
+
+SUCCESSES = frozenset({OutcomeCode.DONE, OutcomeCode.MUST_CHANGE, OutcomeCode.PASSWORD_EXPIRED})
+"""It was done; of a sign-in: the password is right, though with two of them only a new one opens anything."""
 
 
 def sspr_code(code: OutcomeCode) -> str | None:
@@ -67,6 +77,6 @@ def sspr_code(code: OutcomeCode) -> str | None:
 
     What only an administrator on the premises can mend is SSPR_0029.
     """
-    if code is OutcomeCode.DONE:
+    if code in SUCCESSES:
         return None
     return SSPR_CODE.get(code, "SSPR_0029")

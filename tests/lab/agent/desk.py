@@ -160,6 +160,7 @@ class Desk:
         password: str | None = None,
         /,
         *,
+        current: str | None = None,
         unlock: bool = False,
         must_change: bool = False,
         initiator: str = "self",
@@ -181,10 +182,10 @@ class Desk:
             password_version=password_version,
         )
         box = None
-        if password is not None:
+        if password is not None or current is not None:
             key = self.keys.newest()
             info = box_info(envelope, self.agent_id, key.key)
-            box = seal(Sealed(new=password), load_unseal_key(b64decode(key.public)), info)
+            box = seal(Sealed(new=password, current=current), load_unseal_key(b64decode(key.public)), info)
             reference = BoxRef(key=key.key, sha256=hashlib.sha256(box).hexdigest())
             envelope = envelope.model_copy(update={"boxes": {self.agent_id: reference}})
         envelope = envelope.model_copy(update=changed)

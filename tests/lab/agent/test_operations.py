@@ -120,10 +120,3 @@ def test_an_administrator_may_reset_a_person_who_may_not_change_it(
     order = desk.order(guid_of(person.account), Operation.RESET, NEW, initiator=f"admin:{uuid4()}")
     assert desk.do(order).code is OutcomeCode.DONE
     assert api.kinit(forest, person.account, NEW) is SignIn.OK
-
-
-@pytest.mark.parametrize("operation", [Operation.CHANGE, Operation.VERIFY])
-def test_operations_that_this_version_does_not_know_are_refused(
-    desk: Desk, guid_of: GuidOf, operation: Operation
-) -> None:
-    assert desk.do(desk.order(guid_of("grace"), operation, NEW)).code is OutcomeCode.NOT_ALLOWED

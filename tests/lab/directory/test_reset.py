@@ -202,7 +202,10 @@ def test_with_the_hints_control_the_directory_refuses_must_change_in_the_same_wr
 ) -> None:
     _, guid = new_account()
     hints = RequestControl("1.2.840.113556.1.4.2239", True, b"\x30\x03\x02\x01\x01")
-    changes = [("unicodePwd", f'"{NEW}"'.encode("utf-16-le")), ("pwdLastSet", b"0")]
+    changes = [
+        (ldap.MOD_REPLACE, "unicodePwd", f'"{NEW}"'.encode("utf-16-le")),
+        (ldap.MOD_REPLACE, "pwdLastSet", b"0"),
+    ]
     with pytest.raises(errors.PolicyViolation) as caught:
         connection.modify(guid_dn(guid), changes, timeout=10, controls=[hints])
     assert caught.value.rule is Code.TOO_YOUNG
