@@ -7,6 +7,7 @@ operation or agent does not open. Base mode authenticates nobody: that is the si
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -23,6 +24,7 @@ from keyback.protocol.messages import Envelope
 
 __all__ = ["BOX_BYTES", "Sealed", "box_info", "load_unseal_key", "open_box", "seal", "unseal_key_bytes"]
 
+_PURPOSE = b"keyback sealed passwords 1\n"
 _SUITE = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
 
 BOX_BYTES = 65 + PLAINTEXT_BYTES + 16
@@ -50,8 +52,12 @@ def load_unseal_key(raw: bytes) -> ec.EllipticCurvePublicKey:
 
 
 def box_info(envelope: Envelope, agent_id: UUID, key_id: str) -> bytes:
-    """The HPKE ``info`` for one agent's box. ``envelope.boxes`` is not part of it: boxes are made before it is."""
-    return canonical_json(
+    """The HPKE ``info`` for one agent's box. ``envelope.boxes`` is not part of it: boxes are made before it is.
+
+    A digest, as a page shows it before anybody has proved who they are: the objectGUID in it would tell whether two
+    user IDs name one account. Nobody can try GUIDs, which are random.
+    """
+    bound = canonical_json(
         {
             "agent": str(agent_id),
             "deadline": envelope.deadline,
@@ -66,6 +72,7 @@ def box_info(envelope: Envelope, agent_id: UUID, key_id: str) -> bytes:
             "v": envelope.v,
         }
     )
+    return _PURPOSE + hashlib.sha256(bound).digest()
 
 
 def seal(passwords: Sealed, key: ec.EllipticCurvePublicKey, info: bytes) -> bytes:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from keyback.protocol.encoding import b64decode, b64encode, canonical_json
 from keyback.protocol.errors import Malformed
 from keyback.protocol.messages import Envelope, Outcome, Poll, parse
-from keyback.protocol.outcomes import OutcomeCode, sspr_code
+from keyback.protocol.outcomes import SUCCESSES, OutcomeCode, sspr_code
 
 POLL = {"boot_id": str(uuid.UUID(int=1)), "wait_s": 50, "capacity": 4}
 
@@ -93,5 +93,5 @@ def test_canonical_json_sorts_and_stays_ascii() -> None:
 
 
 def test_every_outcome_but_success_has_a_support_code() -> None:
-    assert {code for code in OutcomeCode if sspr_code(code) is None} == {OutcomeCode.DONE}
+    assert {code for code in OutcomeCode if sspr_code(code) is None} == SUCCESSES
     assert sspr_code(OutcomeCode.PROTECTED) == "SSPR_0029" and sspr_code(OutcomeCode.UNREACHABLE) == "SSPR_0030"

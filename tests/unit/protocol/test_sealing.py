@@ -53,6 +53,13 @@ def test_old_and_new_password_travel_in_one_box() -> None:
     assert open_box(seal(both, KEY.public_key(), info), KEY, info) == both
 
 
+def test_what_a_page_shows_of_it_does_not_tell_the_account() -> None:
+    one = box_info(envelope(), AGENT, "k1")
+    assert envelope().object_guid.hex.encode() not in one
+    assert str(envelope().object_guid).encode() not in one
+    assert one != box_info(envelope(request_id=uuid.UUID(int=9)), AGENT, "k1")  # nor whether it is the same one
+
+
 @pytest.mark.parametrize(
     "moved",
     [

@@ -17,11 +17,11 @@ from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.people.contacts import mails_of
 from keyback.portal.people.models import Person
 from keyback.portal.writeback.models import WritebackRequest
-from keyback.portal.writeback.preparation import prepare, submit, submit_unsealed
+from keyback.portal.writeback.preparation import prepare, seal_here, submit, submit_unsealed
 from keyback.portal.writeback.requests import outcome_recorded
 from keyback.protocol.messages import Flags, Operation
 from keyback.protocol.outcomes import OutcomeCode
-from keyback.protocol.sealing import Sealed, load_unseal_key, seal
+from keyback.protocol.sealing import Sealed
 
 __all__ = ["begin"]
 
@@ -63,11 +63,7 @@ def begin(
         if password is None:
             request = submit_unsealed(preparation, person, now)
         else:
-            boxes = {
-                target.agent_id: seal(Sealed(new=password), load_unseal_key(target.public), preparation.info(target))
-                for target in preparation.targets
-            }
-            request = submit(preparation, boxes, person, now)
+            request = submit(preparation, seal_here(preparation, Sealed(new=password)), person, now)
         if operation.value in _ACTIVITY:
             write(
                 person.organization_id,

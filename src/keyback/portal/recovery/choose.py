@@ -25,10 +25,10 @@ from keyback.portal.recovery import outcomes
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.moves import locked, move
 from keyback.portal.recovery.subjects import audit
-from keyback.portal.writeback.preparation import NoAgent, Preparation, prepare, submit
+from keyback.portal.writeback.preparation import NoAgent, Preparation, prepare, seal_here, submit
 from keyback.protocol.limits import DIRECTORY_TIMEOUT, QUEUE_LIFE, WRITE_LEASE
 from keyback.protocol.messages import Flags, Operation
-from keyback.protocol.sealing import Sealed, load_unseal_key, seal
+from keyback.protocol.sealing import Sealed
 
 __all__ = ["NotPrepared", "policy_of", "prepared", "submit_cloud", "submit_plain", "submit_sealed"]
 
@@ -132,10 +132,7 @@ def submit_plain(recovery: Recovery, password: str, client: Client, now: datetim
     preparation = prepared(recovery, now)
     if preparation is None:
         raise NoAgent("no agent can take a password any more")
-    boxes = {
-        target.agent_id: seal(Sealed(new=password), load_unseal_key(target.public), preparation.info(target))
-        for target in preparation.targets
-    }
+    boxes = seal_here(preparation, Sealed(new=password))
     return submit_sealed(recovery, preparation.envelope.request_id, boxes, client, now)
 
 

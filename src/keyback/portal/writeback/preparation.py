@@ -20,16 +20,27 @@ from django.db import IntegrityError, transaction
 from keyback.errors import KeybackError
 from keyback.portal import wake
 from keyback.portal.agents.registry import Target, sealing_targets
+from keyback.portal.organizations.models import Forest, Organization
 from keyback.portal.people.binding import check_binding
 from keyback.portal.people.models import Person
 from keyback.portal.writeback.models import SealedBox, WritebackRequest
 from keyback.protocol.encoding import b64decode, b64encode
 from keyback.protocol.limits import QUEUE_LIFE
 from keyback.protocol.messages import BoxRef, Envelope, Flags, Operation
-from keyback.protocol.sealing import BOX_BYTES, box_info
+from keyback.protocol.sealing import BOX_BYTES, Sealed, box_info, load_unseal_key, seal
 from keyback.protocol.signing import sign_envelope
 
-__all__ = ["AlreadyWaiting", "BoxesRefused", "NoAgent", "Preparation", "prepare", "submit", "submit_unsealed"]
+__all__ = [
+    "AlreadyWaiting",
+    "BoxesRefused",
+    "NoAgent",
+    "Preparation",
+    "decoy",
+    "prepare",
+    "seal_here",
+    "submit",
+    "submit_unsealed",
+]
 
 
 class NoAgent(KeybackError):
@@ -118,6 +129,36 @@ def prepare(
         password_version=password_version,
     )
     return Preparation(envelope, targets)
+
+
+def decoy(
+    organization: Organization, operation: Operation, *, tracking_id: UUID, deadline: datetime, now: datetime
+) -> Preparation:
+    """What the page of somebody unknown is shown, where sealing comes before proof, as in a sign-in. It is never
+    submitted. Raises NoAgent where `prepare` would for everybody."""
+    for forest in Forest.objects.filter(organization=organization).order_by("name"):
+        if targets := tuple(sealing_targets(organization.pk, forest.pk, now)):
+            envelope = Envelope(
+                request_id=uuid.uuid4(),
+                tracking_id=tracking_id,
+                organization_id=organization.pk,
+                forest_id=forest.pk,
+                object_guid=uuid.uuid4(),
+                operation=operation,
+                initiator="self",
+                deadline=int(deadline.timestamp()),
+            )
+            return Preparation(envelope, targets)
+    raise NoAgent("no confirmed agent serves a forest of this organization")
+
+
+def seal_here(preparation: Preparation, passwords: Sealed) -> dict[UUID, bytes]:
+    """The boxes of a password that came in clear: typed at a command, or into a page without JavaScript. Raises
+    Malformed for one that could never be written."""
+    return {
+        target.agent_id: seal(passwords, load_unseal_key(target.public), preparation.info(target))
+        for target in preparation.targets
+    }
 
 
 def submit(preparation: Preparation, boxes: dict[UUID, bytes], person: Person, now: datetime) -> WritebackRequest:

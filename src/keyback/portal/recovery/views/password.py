@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
 
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -18,7 +17,6 @@ from django.views.decorators.debug import sensitive_post_parameters
 from keyback.flows import State
 from keyback.passwords import utf16_units
 from keyback.passwords.complexity import display_name_tokens
-from keyback.portal.inputs import json_object
 from keyback.portal.limits.budgets import Blocked
 from keyback.portal.limits.clients import Client, client_of
 from keyback.portal.people.models import Person
@@ -28,10 +26,9 @@ from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.subjects import person_or_nobody, subject
 from keyback.portal.recovery.views.outcome import blocked_page, blocked_text
 from keyback.portal.recovery.wording import sentences
+from keyback.portal.writeback.pages import for_script, sealed
 from keyback.portal.writeback.preparation import AlreadyWaiting, BoxesRefused, NoAgent
-from keyback.protocol.encoding import b64decode
-from keyback.protocol.errors import Malformed
-from keyback.protocol.limits import MAX_PASSWORD_UTF16, PLAINTEXT_BYTES
+from keyback.protocol.limits import MAX_PASSWORD_UTF16
 
 __all__ = ["password", "plain"]
 
@@ -48,22 +45,17 @@ def password(request: HttpRequest, recovery: Recovery) -> HttpResponse:
     if preparation is None:
         return redirect("recover_outcome")
     context = _context(recovery)
-    context["sealing"] = {
-        "request_id": str(preparation.envelope.request_id),
-        "deadline": preparation.envelope.deadline,
-        "targets": preparation.for_page(),
-        "plaintext_bytes": PLAINTEXT_BYTES,
-        "longest": MAX_PASSWORD_UTF16,
-        "submit": reverse("recover_password"),
-        "step": context["step_token"],
-    }
+    context["sealing"] = for_script(preparation, submit=reverse("recover_password"), step=context["step_token"])
     return render(request, "recovery/password.html", context)
 
 
 def _sealed(request: HttpRequest, recovery: Recovery) -> HttpResponse:
-    request_id, boxes = _boxes(request, recovery)
+    sent = sealed(request)
+    if not browser.step_token_fits(recovery, sent.step):
+        raise StepOver
     try:
-        recovery = choose.submit_sealed(recovery, request_id, boxes, _client(request, recovery), timezone.now())
+        client = _client(request, recovery)
+        recovery = choose.submit_sealed(recovery, sent.request_id, sent.boxes, client, timezone.now())
     except BoxesRefused:
         raise BadRequest("the boxes do not fit") from None
     except choose.NotPrepared:
@@ -73,20 +65,6 @@ def _sealed(request: HttpRequest, recovery: Recovery) -> HttpResponse:
     except AlreadyWaiting:
         return _problem("already_waiting", _busy(), HTTPStatus.CONFLICT)
     return JsonResponse({"next": where(recovery)})
-
-
-def _boxes(request: HttpRequest, recovery: Recovery) -> tuple[UUID, dict[UUID, bytes]]:
-    """Raises BadRequest for anything but ``{"step", "request_id", "boxes": {agent: box}}``: a password in clear most of
-    all."""
-    found = json_object(request, {"step", "request_id", "boxes"})
-    if not isinstance(found["step"], str) or not isinstance(found["boxes"], dict):
-        raise BadRequest("wrong types")
-    if not browser.step_token_fits(recovery, found["step"]):
-        raise StepOver
-    try:
-        return UUID(found["request_id"]), {UUID(agent): b64decode(box) for agent, box in found["boxes"].items()}
-    except (ValueError, TypeError, AttributeError, Malformed):
-        raise BadRequest("malformed boxes") from None
 
 
 @sensitive_post_parameters()
