@@ -347,6 +347,13 @@ class Kind(Enum):
         "If that was a mistake, onboard it again.",
         Source.KEYBACK,
     )
+    OUT_OF_DATE = _error(
+        "42040",
+        "OutOfDate",
+        "Agent and portal are more than one version apart; the agent gets no requests.",
+        "Upgrade the one that the message names. What they have not said to each other yet is kept meanwhile.",
+        Source.KEYBACK,
+    )
     SYNC_FAILED = _error(
         "42019",
         "SynchronisationFailed",

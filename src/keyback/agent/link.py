@@ -5,6 +5,7 @@ LinkError
 ├── InvalidAnswer   an answer that is not of the protocol, a redirect included (event 32008)
 └── Refused         the portal's own refusal, with its stable code
     ├── NotConfirmed  no administrator has confirmed this agent yet
+    ├── OutOfDate     agent or portal is more than one version behind the other
     └── Revoked       an administrator has revoked it
 """
 
@@ -32,6 +33,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from keyback.agent.clock import Clock
 from keyback.agent.identity import Identity
 from keyback.errors import ConfigurationError, KeybackError
+from keyback.protocol import errors as protocol
+from keyback.protocol import versions
 from keyback.protocol.errors import Malformed
 from keyback.protocol.limits import MAX_ASSERTION_LIFE
 from keyback.protocol.messages import (
@@ -66,6 +69,7 @@ __all__ = [
     "Link",
     "LinkError",
     "NotConfirmed",
+    "OutOfDate",
     "Refused",
     "Revoked",
     "Unreachable",
@@ -122,6 +126,10 @@ class NotConfirmed(Refused):
     pass
 
 
+class OutOfDate(Refused):
+    """``code``: agent_out_of_date, or portal_out_of_date where this agent is too new for its portal."""
+
+
 class Revoked(Refused):
     pass
 
@@ -164,13 +172,18 @@ def http_client(ca_file: Path | None) -> httpx2.Client:
         timeout=CALL_TIMEOUT,
         # A connection that a proxy or the portal may have dropped meanwhile is not worth a failed call.
         limits=httpx2.Limits(max_connections=40, max_keepalive_connections=20, keepalive_expiry=30.0),
-        headers={"User-Agent": "keyback-agent", "Accept-Encoding": "identity"},
+        headers={
+            "User-Agent": "keyback-agent",
+            "Accept-Encoding": "identity",
+            versions.HEADER: str(versions.CURRENT),
+        },
     )
 
 
 def onboard(client: httpx2.Client, portal: str, message: Onboarding, key: Ed25519PrivateKey) -> Onboarded:
     """Makes the agent's public keys known. Raises Refused for a bad code, Unreachable, InvalidAnswer."""
-    body = message.model_dump_json().encode()
+    # To a portal of the version before, which says so in this answer: nothing newer than that is needed to onboard.
+    body = versions.dump(message, max(1, versions.CURRENT - 1))
     answer = _post(
         client,
         f"{portal}/agents/v1/onboard",
@@ -178,7 +191,9 @@ def onboard(client: httpx2.Client, portal: str, message: Onboarding, key: Ed2551
         {"Content-Type": "application/json", "Keyback-Signature": sign_onboarding(key, body)},
         CALL_TIMEOUT,
     )
-    return _read(Onboarded, _accepted(answer))
+    onboarded = _read(Onboarded, _accepted(answer))
+    _agreed(answer)
+    return onboarded
 
 
 class Link:
@@ -197,6 +212,7 @@ class Link:
         self._token = ""
         self._token_until = 0.0
         self._skew = timedelta(0)
+        self._version = versions.CURRENT
 
     def close(self) -> None:
         self._client.close()
@@ -240,12 +256,12 @@ class Link:
         """The answer's body. A call whose kept connection turns out to be cut is repeated at once on a new one: every
         call but the poll means the same when it arrives twice, and the poll's own loop tells of cuts."""
         path = f"/agents/v1/{place}"
-        body = message.model_dump_json().encode()
+        token = self._bearer()  # and with it the portal's version
+        body = versions.dump(message, self._version)
         headers = {
             "Content-Type": "application/json",
             "Keyback-Signature": sign_agent_call(self._key, self._identity.agent_id, path, body),
         }
-        token = self._bearer()
         answer = self._send(path, body, {**headers, "Authorization": f"Bearer {token}"}, timeout, tries)
         if answer.status == HTTPStatus.UNAUTHORIZED:
             self._forget(token)
@@ -279,7 +295,9 @@ class Link:
         answer = self._ask_for_token()
         if answer.status in (HTTPStatus.BAD_REQUEST, HTTPStatus.UNAUTHORIZED) and self._learn_skew(answer):
             answer = self._ask_for_token()
-        return _read(Token, _accepted(answer))
+        token = _read(Token, _accepted(answer))
+        self._version = _agreed(answer)
+        return token
 
     def _ask_for_token(self) -> _Answer:
         issued = int((self._clock.now() + self._skew).timestamp())
@@ -319,6 +337,16 @@ class Link:
             return False
         self._skew = skew
         return True
+
+
+def _agreed(answer: _Answer) -> int:
+    """The version of the protocol that both sides speak. Raises OutOfDate, InvalidAnswer."""
+    try:
+        return versions.agreed(versions.spoken(answer.headers.get(versions.HEADER)))
+    except protocol.OutOfDate as error:
+        raise OutOfDate("portal_out_of_date", f"the portal has to be upgraded: {error}") from None
+    except Malformed as error:
+        raise InvalidAnswer(str(error)) from None
 
 
 def _post(client: httpx2.Client, url: str, body: bytes, headers: dict[str, str], timeout: float) -> _Answer:
@@ -371,6 +399,8 @@ def _refused(problem: _Problem) -> Refused:
     words = {problem.error, problem.error_description}
     if "agent_pending" in words:
         return NotConfirmed("agent_pending", "an administrator has to confirm this agent")
+    if "agent_out_of_date" in words:
+        return OutOfDate("agent_out_of_date", "this agent has to be upgraded")
     if "agent_revoked" in words:
         return Revoked("agent_revoked", "an administrator has revoked this agent")
     return Refused(problem.error, problem.message or problem.error_description)

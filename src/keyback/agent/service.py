@@ -21,7 +21,7 @@ from keyback.agent.forests import Forest
 from keyback.agent.identity import Identity
 from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
-from keyback.agent.link import Cause, InvalidAnswer, Link, LinkError, NotConfirmed, Revoked, Unreachable
+from keyback.agent.link import Cause, InvalidAnswer, Link, LinkError, NotConfirmed, OutOfDate, Revoked, Unreachable
 from keyback.agent.screen import Screen
 from keyback.agent.switch import Switchboard
 from keyback.agent.sync import Synchronisation
@@ -294,6 +294,9 @@ class _Trouble:
             case NotConfirmed():
                 self._pause = 2.0
                 self._tell(Kind.NOT_CONFIRMED, str(error))
+            case OutOfDate():
+                self._pause = LONGEST_PAUSE
+                self._tell(Kind.OUT_OF_DATE, str(error))
             case Revoked():
                 self._pause = LONGEST_PAUSE
                 self._tell(Kind.REVOKED, str(error))

@@ -38,6 +38,19 @@ def agents() -> None:
     """The agents of an organization."""
 
 
+def _protocol(spoken: int | None) -> str:
+    from keyback.protocol import versions
+    from keyback.protocol.errors import OutOfDate
+
+    if spoken is None:
+        return ""
+    try:
+        versions.agreed(spoken)
+    except OutOfDate:
+        return f"{spoken}: out of date"
+    return str(spoken)
+
+
 @agents.command("list")
 @click.argument("slug")
 @json_option
@@ -52,13 +65,14 @@ def list_(*, slug: str, as_json: bool) -> None:
             "forests": ", ".join(link.forest.name for link in row.forests.all()),
             "last_seen": row.last_seen_at,
             "version": row.version,
+            "protocol": _protocol(row.protocol),
             "fingerprint": row.fingerprint,
             "id": row.id,
             "heartbeat": row.heartbeat,
         }
         for row in found
     ]
-    show(rows, ["name", "state", "forests", "last_seen", "version", "fingerprint"], as_json=as_json)
+    show(rows, ["name", "state", "forests", "last_seen", "version", "protocol", "fingerprint"], as_json=as_json)
 
 
 @agents.command()

@@ -13,10 +13,13 @@ from keyback.errors import KeybackError
 from keyback.portal.agents.models import Agent
 from keyback.portal.agents.tokens import authenticate
 from keyback.portal.limits.budgets import Blocked
-from keyback.protocol.errors import ProtocolError
+from keyback.protocol import versions
+from keyback.protocol.errors import Malformed, OutOfDate, ProtocolError
 from keyback.protocol.signing import load_public_key, verify_agent_call
 from keyback.relay import bodies, problems
 from keyback.relay.problems import (
+    AGENT_OUT_OF_DATE,
+    MALFORMED,
     SIGNATURE_REFUSED,
     TOKEN_REFUSED,
     TOO_MANY_CALLS,
@@ -25,7 +28,7 @@ from keyback.relay.problems import (
     Refusal,
 )
 
-__all__ = ["FORM", "JSON", "SIGNATURE_HEADER", "Credentials", "admit", "as_refusals", "take_body"]
+__all__ = ["FORM", "JSON", "SIGNATURE_HEADER", "Credentials", "admit", "as_refusals", "take_body", "version_of"]
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -41,6 +44,7 @@ class Credentials:
     path: str
     bearer: str = field(repr=False)
     signature: str = field(repr=False)
+    protocol: str | None = None
 
     @classmethod
     def of(cls, request: Request) -> Credentials:
@@ -49,7 +53,22 @@ class Credentials:
             path=request.url.path,
             bearer=bearer.strip() if scheme.lower() == "bearer" else "",
             signature=request.headers.get(SIGNATURE_HEADER, ""),
+            protocol=request.headers.get(versions.HEADER),
         )
+
+    def version(self, agent: Agent | None = None) -> int:
+        """The version of the protocol that both sides speak. Raises Refusal (400, 403)."""
+        return version_of(self.protocol, agent)
+
+
+def version_of(header: str | None, agent: Agent | None = None) -> int:
+    """As :meth:`Credentials.version`."""
+    try:
+        return versions.agreed(versions.spoken(header))
+    except Malformed as error:
+        raise Refusal(MALFORMED, str(error)) from None
+    except OutOfDate:
+        raise Refusal(AGENT_OUT_OF_DATE, agent=agent) from None
 
 
 async def take_body(request: Request, media_type: str) -> bytes:
@@ -71,6 +90,7 @@ def admit(credentials: Credentials, body: bytes, now: datetime) -> Agent:
         verify_agent_call(key, agent.id, credentials.path, body, credentials.signature)
     except ProtocolError:
         raise Refusal(SIGNATURE_REFUSED, agent=agent) from None
+    credentials.version(agent)
     return agent
 
 

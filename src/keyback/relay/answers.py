@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from keyback.protocol import versions
 from keyback.relay.problems import INTERNAL, METHOD_NOT_ALLOWED, NOT_FOUND, Problem, Refusal
 
 __all__ = ["TRACKING_HEADER", "Tracking", "answer", "http_error", "refusal", "refused"]
@@ -21,11 +22,11 @@ TRACKING_HEADER = "Keyback-Tracking-Id"
 _log = logging.getLogger(__name__)
 
 
-def answer(message: BaseModel | None, status: int = 200) -> Response:
-    """The message as JSON; an empty 204 for none."""
+def answer(message: BaseModel | None, status: int = 200, *, version: int = versions.CURRENT) -> Response:
+    """The message as JSON, as this version of the protocol knows it; an empty 204 for none."""
     if message is None:
         return Response(status_code=204)
-    return Response(message.model_dump_json(), status, media_type="application/json")
+    return Response(versions.dump(message, version), status, media_type="application/json")
 
 
 def refused(request: Request, problem: Problem, detail: str = "", retry_after: int | None = None) -> Response:
@@ -78,6 +79,7 @@ class Tracking:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers[TRACKING_HEADER] = tracking_id
+                headers[versions.HEADER] = str(versions.CURRENT)
                 headers["Cache-Control"] = "no-store"
                 headers["X-Content-Type-Options"] = "nosniff"
             await send(message)

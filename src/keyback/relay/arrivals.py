@@ -8,10 +8,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from keyback.portal.agents import onboarding, tokens
+from keyback.protocol import versions
 from keyback.protocol.errors import Malformed
 from keyback.protocol.messages import Onboarded, Onboarding, Token
 from keyback.relay import bodies
-from keyback.relay.admission import FORM, JSON, SIGNATURE_HEADER, take_body
+from keyback.relay.admission import FORM, JSON, SIGNATURE_HEADER, take_body, version_of
 from keyback.relay.answers import answer
 from keyback.relay.door import door_of
 from keyback.relay.failures import client_block
@@ -28,17 +29,22 @@ async def onboard(request: Request) -> Response:
     signature = request.headers.get(SIGNATURE_HEADER, "")
     client = client_block(request)
 
+    header = request.headers.get(versions.HEADER)
+
     def job(now: datetime) -> Onboarded:
+        version_of(header)  # before the code is used up
         message = bodies.message(Onboarding, body)
         return onboarding.onboard(message, signature=signature, body=body, now=now, client=client)
 
-    return answer(await door_of(request).run(request, job), 201)
+    onboarded = await door_of(request).run(request, job)
+    return answer(onboarded, 201, version=version_of(header))
 
 
 async def token(request: Request) -> Response:
     """RFC 6749 section 4.4 with RFC 7523: client credentials, proved by an assertion that the agent signed."""
     try:
         fields = bodies.form(await take_body(request, FORM))
+        spoken = versions.spoken(request.headers.get(versions.HEADER))
     except Malformed as error:
         return _oauth_error(400, "invalid_request", str(error))
     if fields.get("grant_type") != "client_credentials":
@@ -50,7 +56,7 @@ async def token(request: Request) -> Response:
 
     def job(now: datetime) -> Token | str:
         try:
-            return tokens.issue_token(assertion, now)
+            return tokens.issue_token(assertion, now, spoken)
         except tokens.TokenRefused as error:
             if until := door.count_refusal(request, error.description, now, error.agent):
                 seconds = int((until - now).total_seconds()) + 1

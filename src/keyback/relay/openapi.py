@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict
 from pydantic.json_schema import models_json_schema
 
 from keyback import __version__
-from keyback.protocol import messages
+from keyback.protocol import messages, versions
 from keyback.relay.admission import FORM, JSON, SIGNATURE_HEADER
 from keyback.relay.answers import TRACKING_HEADER
 from keyback.relay.arrivals import ASSERTION_TYPE
 from keyback.relay.calls import CALLS, PREFIX
 from keyback.relay.problems import (
+    AGENT_OUT_OF_DATE,
     AGENT_PENDING,
     AGENT_REVOKED,
     BUSY,
@@ -64,7 +65,7 @@ class TokenRequest(BaseModel):
 
 
 _BODY = (MALFORMED, TIMED_OUT, TOO_LARGE, UNSUPPORTED_TYPE, METHOD_NOT_ALLOWED, BUSY)
-_ADMISSION = (TOKEN_REFUSED, AGENT_PENDING, AGENT_REVOKED, SIGNATURE_REFUSED)
+_ADMISSION = (TOKEN_REFUSED, AGENT_PENDING, AGENT_REVOKED, AGENT_OUT_OF_DATE, SIGNATURE_REFUSED)
 _REF = "#/components/schemas/{model}"
 _NO_NUL = "^[^\\u0000]*$"
 
@@ -121,7 +122,7 @@ def _paths() -> dict[str, Any]:
             takes=messages.Onboarding,
             gives=messages.Onboarded,
             status=201,
-            problems=(*_BODY, CODE_REFUSED, SIGNATURE_REFUSED, KEY_REFUSED, TOO_MANY_CALLS),
+            problems=(*_BODY, CODE_REFUSED, SIGNATURE_REFUSED, AGENT_OUT_OF_DATE, KEY_REFUSED, TOO_MANY_CALLS),
             secured=False,
         ),
         f"{PREFIX}/token": _token_operation(),
@@ -187,13 +188,23 @@ def _operation(
             "operationId": name,
             "summary": summary,
             "security": [{"bearer": []}] if secured else [],
-            "parameters": [signature],
+            "parameters": [signature, _version()],
             "requestBody": {"required": True, "content": {JSON: {"schema": _ref(takes)}}},
             "responses": {
                 str(status): _response("OK", None if gives is None else _ref(gives)),
                 **_refusals(problems),
             },
         }
+    }
+
+
+def _version() -> dict[str, Any]:
+    return {
+        "name": versions.HEADER,
+        "in": "header",
+        "required": False,
+        "description": "The version of this protocol that the agent speaks; the first one did not have to say.",
+        "schema": {"type": "string", "pattern": "^[0-9]{1,5}$"},
     }
 
 
@@ -204,6 +215,7 @@ def _token_operation() -> dict[str, Any]:
             "operationId": "token",
             "summary": f"Client credentials (RFC 6749) with {ASSERTION_TYPE} (RFC 7523).",
             "security": [],
+            "parameters": [_version()],
             "requestBody": {"required": True, "content": {FORM: {"schema": _ref(TokenRequest)}}},
             "responses": {
                 "200": _response("OK", _ref(messages.Token)),

@@ -8,6 +8,7 @@ from keyback.errors import KeybackError
 from keyback.portal.agents.models import Agent
 
 __all__ = [
+    "AGENT_OUT_OF_DATE",
     "AGENT_PENDING",
     "AGENT_REVOKED",
     "BUSY",
@@ -59,6 +60,9 @@ class Refusal(KeybackError):
 
 MALFORMED = Problem(400, "malformed", "The body is not what this call takes.")
 TOKEN_REFUSED = Problem(401, "token_refused", "The bearer token is missing, unknown or expired: get a new one.")
+AGENT_OUT_OF_DATE = Problem(
+    403, "agent_out_of_date", "This agent is out of date: upgrade it to a version that goes with this portal."
+)
 AGENT_PENDING = Problem(403, "agent_pending", "An administrator has not confirmed this agent yet.")
 AGENT_REVOKED = Problem(403, "agent_revoked", "This agent was revoked.")
 SIGNATURE_REFUSED = Problem(403, "signature_refused", "The signature does not match this agent, path and body.")

@@ -39,7 +39,8 @@ def endpoint(call: Call) -> Callable[[Request], Awaitable[Response]]:
             agent = admit(credentials, body, now)
             return call.handle(agent, bodies.message(call.takes, body), request_id, now)
 
-        return answer(await door_of(request).run(request, job), 204 if call.gives is None else 200)
+        done = await door_of(request).run(request, job)
+        return answer(done, 204 if call.gives is None else 200, version=credentials.version())
 
     return answer_call
 
@@ -58,7 +59,7 @@ async def poll(request: Request) -> Response:
 
     agent, message, work = await door.run(request, enter)
     if work or not message.wait_s:
-        return answer(WorkList(work=work))
+        return answer(WorkList(work=work), version=credentials.version())
     until = asyncio.get_running_loop().time() + message.wait_s
     with door.room.seat(agent, rings) as seat:
         async with _departure(request, seat) as gone:
@@ -68,7 +69,7 @@ async def poll(request: Request) -> Response:
                     break  # nobody would get it
                 claim = rung and not seat.over
                 work = await door.run(request, partial(_look_again, agent, message, claim))
-    return answer(WorkList(work=work))
+    return answer(WorkList(work=work), version=credentials.version())
 
 
 @asynccontextmanager

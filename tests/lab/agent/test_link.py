@@ -7,7 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 
 import pytest
@@ -23,15 +23,18 @@ from keyback.agent.link import (
     Link,
     LinkError,
     NotConfirmed,
+    OutOfDate,
     Refused,
     Revoked,
     Unreachable,
     http_client,
 )
+from keyback.protocol import versions
 from keyback.protocol.encoding import b64encode
-from keyback.protocol.messages import Outcome
+from keyback.protocol.messages import Heartbeat, Outcome
 from keyback.protocol.outcomes import OutcomeCode
 from keyback.protocol.signing import verify_agent_call
+from keyback.protocol.versions import Since
 
 Answer = tuple[int, dict[str, str], bytes]
 TOKEN = json.dumps({"access_token": "t", "token_type": "Bearer", "expires_in": 300}).encode()
@@ -114,6 +117,55 @@ def test_a_call_is_signed_over_its_exact_bytes_and_carries_the_token(door: Door,
     path, headers, body = door.asked[-1]
     assert headers["Authorization"] == "Bearer t"
     verify_agent_call(KEY.public_key(), ME, path, body, headers["Keyback-Signature"])
+
+
+class NewerHeartbeat(Heartbeat):
+    """As a later version may send it."""
+
+    temperature: Annotated[int, Since(2)] = 21
+
+
+def newer_heartbeat() -> NewerHeartbeat:
+    return NewerHeartbeat(
+        version="9",
+        uptime_s=1,
+        requests_done=0,
+        requests_refused=0,
+        requests_unresolved=0,
+        last_sync_people=0,
+        last_sync_age_s=None,
+        forests_reachable=1,
+        forests=1,
+        paused=False,
+    )
+
+
+@pytest.mark.parametrize(("portal", "told"), [({}, False), ({"Keyback-Protocol": "2"}, True)])
+def test_a_portal_of_the_version_before_is_told_nothing_that_it_does_not_know(
+    door: Door, link: Link, monkeypatch: pytest.MonkeyPatch, portal: dict[str, str], told: bool
+) -> None:
+    monkeypatch.setattr(versions, "CURRENT", 2)
+    door.answers["/agents/v1/token"] = [(200, portal, TOKEN)]
+    door.answers["/agents/v1/heartbeat"] = [(204, portal, b"")]
+    link.heartbeat(newer_heartbeat())
+    assert ("temperature" in json.loads(door.asked[-1][2])) == told
+
+
+def test_a_portal_that_is_older_still_is_told_to_be_out_of_date(
+    door: Door, poll: Callable[[], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "CURRENT", 3)
+    with pytest.raises(OutOfDate, match="portal_out_of_date: the portal has to be upgraded"):
+        poll()
+    assert door.paths() == ["token"]
+
+
+def test_an_agent_that_its_portal_calls_out_of_date_says_so(door: Door, poll: Callable[[], object]) -> None:
+    door.answers["/agents/v1/token"] = [
+        (401, {}, b'{"error": "invalid_client", "error_description": "agent_out_of_date"}')
+    ]
+    with pytest.raises(OutOfDate, match="agent_out_of_date: this agent has to be upgraded"):
+        poll()
 
 
 def test_the_assertion_is_short_lived_and_for_the_portal_alone(door: Door, poll: Callable[[], object]) -> None:

@@ -28,6 +28,8 @@ class Agent(models.Model):
     # By the people's door's signing key, when an administrator has compared the fingerprint. Nothing is sealed without.
     confirmation = models.BinaryField(max_length=64, null=True)
     version = models.CharField(max_length=256, blank=True)
+    # Of the protocol, as it named it when it last asked for a token.
+    protocol = models.PositiveIntegerField(null=True)
     created_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True)
     confirmed_by = models.CharField(max_length=100, blank=True)

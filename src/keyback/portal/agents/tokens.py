@@ -18,8 +18,9 @@ from joserfc.jwk import OKPKey
 from keyback.errors import KeybackError
 from keyback.portal.agents.models import Agent, AgentToken, AssertionId, OnboardingCode
 from keyback.portal.agents.registry import audience, seen
+from keyback.protocol import versions
 from keyback.protocol.encoding import b64decode
-from keyback.protocol.errors import Malformed
+from keyback.protocol.errors import Malformed, OutOfDate
 from keyback.protocol.limits import MAX_ASSERTION_LIFE, TOKEN_LIFE
 from keyback.protocol.messages import Token
 from keyback.protocol.signing import load_public_key
@@ -41,8 +42,8 @@ _AGENT_OF = (
 
 
 class TokenRefused(KeybackError):
-    """RFC 6749 section 5.2, ``invalid_client``. ``description``: agent_pending, agent_revoked or
-    assertion_refused. ``agent``: who has proved to be itself, and is refused all the same."""
+    """RFC 6749 section 5.2, ``invalid_client``. ``description``: agent_pending, agent_revoked,
+    agent_out_of_date or assertion_refused. ``agent``: who has proved to be itself, and is refused all the same."""
 
     code = "invalid_client"
 
@@ -67,13 +68,15 @@ class NotAdmitted(KeybackError):
         self.agent = agent
 
 
-def issue_token(assertion: str, now: datetime) -> Token:
-    """A bearer for the agent that signed this assertion. Raises TokenRefused."""
+def issue_token(assertion: str, now: datetime, protocol: int = versions.CURRENT) -> Token:
+    """A bearer for the agent that signed this assertion. ``protocol``: the version that it speaks. Raises
+    TokenRefused."""
     agent = _named_agent(assertion)
     claims = _verified_claims(assertion, agent)
     _check(claims, agent, now)
     if agent.state != Agent.State.CONFIRMED:
         raise TokenRefused(f"agent_{agent.state}", agent)
+    _check_version(agent, protocol)
     bearer = secrets.token_urlsafe(32)
     try:
         with transaction.atomic():
@@ -92,6 +95,15 @@ def issue_token(assertion: str, now: datetime) -> Token:
     except IntegrityError:
         raise TokenRefused("assertion_refused") from None  # this jti was used
     return Token(access_token=bearer, expires_in=TOKEN_LIFE)
+
+
+def _check_version(agent: Agent, protocol: int) -> None:
+    if agent.protocol != protocol:
+        Agent.objects.filter(pk=agent.pk).update(protocol=protocol)
+    try:
+        versions.agreed(protocol)
+    except OutOfDate:
+        raise TokenRefused("agent_out_of_date", agent) from None
 
 
 def _named_agent(assertion: str) -> Agent:
