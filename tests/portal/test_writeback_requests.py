@@ -15,6 +15,7 @@ from django.conf import settings
 from keyback.portal.agents.models import Agent, AgentForest, UnsealingKey
 from keyback.portal.agents.registry import add_key, confirm
 from keyback.portal.organizations.models import Forest, Organization
+from keyback.portal.writeback.claims import answer_poll, may_have_work
 from keyback.portal.writeback.models import SealedBox, WritebackRequest
 from keyback.portal.writeback.preparation import (
     AlreadyWaiting,
@@ -27,10 +28,8 @@ from keyback.portal.writeback.preparation import (
 )
 from keyback.portal.writeback.requests import (
     NoSuchRequest,
-    claim,
     finish,
     grant_writing,
-    may_have_work,
     outcome_recorded,
     release_agent,
     sweep,
@@ -116,7 +115,7 @@ class Place:
 
     def claimed(self) -> tuple[WritebackRequest, int]:
         request = self.submitted()
-        (work,) = claim(self.first, poll(BOOT), NOW)
+        (work,) = answer_poll(self.first, poll(BOOT), NOW)
         return request, work.fence
 
     def writing(self) -> tuple[WritebackRequest, int]:
@@ -165,7 +164,7 @@ def heard() -> Iterator[list[tuple[str, str]]]:
 
 def test_what_is_queued_is_signed_by_the_people_s_door_and_opens_at_its_agent(place: Place) -> None:
     request = place.submitted()
-    (work,) = claim(place.second, poll(BOOT), NOW)
+    (work,) = answer_poll(place.second, poll(BOOT), NOW)
     signed = b64decode(work.envelope)
     verify_envelope(settings.KEYRING.requests.public_key(), signed, b64decode(work.signature))
     envelope = parse(Envelope, signed)
@@ -188,7 +187,7 @@ def test_one_person_has_one_unfinished_request(place: Place) -> None:
 def test_a_preparation_is_worth_one_submission(place: Place) -> None:
     preparation = place.prepared()
     request = submit(preparation, place.boxes(preparation), place.person, NOW)
-    (work,) = claim(place.first, poll(BOOT), NOW)
+    (work,) = answer_poll(place.first, poll(BOOT), NOW)
     finish(place.first, request.id, said(request, work.fence, OutcomeCode.POLICY), NOW)
     with pytest.raises(AlreadyWaiting):
         submit(preparation, place.boxes(preparation), place.person, NOW)
@@ -245,21 +244,21 @@ def test_a_preparation_survives_as_json(place: Place) -> None:
 
 def test_a_request_is_claimed_once_and_every_claim_raises_the_fence(place: Place) -> None:
     _, fence = place.claimed()
-    assert claim(place.second, poll(BOOT), NOW) == []
+    assert answer_poll(place.second, poll(BOOT), NOW) == []
     sweep(after(CLAIM_LEASE + 1))
-    (again,) = claim(place.second, poll(BOOT), after(CLAIM_LEASE + 1))
+    (again,) = answer_poll(place.second, poll(BOOT), after(CLAIM_LEASE + 1))
     assert again.fence > fence and again.kind == "execute"
 
 
 def test_an_agent_gets_no_password_request_without_a_box_of_its_own(place: Place) -> None:
     place.submitted()
-    assert claim(place.agent("late"), poll(BOOT), NOW) == []
+    assert answer_poll(place.agent("late"), poll(BOOT), NOW) == []
 
 
 def test_an_agent_of_another_organization_gets_and_says_nothing(place: Place) -> None:
     request, fence = place.claimed()
     stranger = Place("other").first
-    assert claim(stranger, poll(BOOT), NOW) == []
+    assert answer_poll(stranger, poll(BOOT), NOW) == []
     assert not grant(stranger, request, fence, place.before(), NOW).granted
     with pytest.raises(NoSuchRequest):
         finish(stranger, request.id, said(request, fence, OutcomeCode.DONE), NOW)
@@ -267,16 +266,17 @@ def test_an_agent_of_another_organization_gets_and_says_nothing(place: Place) ->
 
 def test_a_restarted_agent_gets_back_what_it_had_claimed_without_waiting(place: Place) -> None:
     _, fence = place.claimed()
-    (work,) = claim(place.first, poll(SECOND_BOOT), NOW)
+    (work,) = answer_poll(place.first, poll(SECOND_BOOT), NOW)
     assert work.kind == "execute" and work.fence > fence
 
 
 def test_what_was_given_in_an_answer_that_got_lost_is_given_again_at_once(place: Place) -> None:
     request, fence = place.claimed()
-    assert claim(place.first, poll(BOOT, [request.id]), NOW) == []  # it is at it
-    assert claim(place.first, poll(BOOT), NOW) == []  # it does not tell
-    assert may_have_work(place.first, NOW)
-    (again,) = claim(place.first, poll(BOOT, []), NOW)
+    assert answer_poll(place.first, poll(BOOT, [request.id]), NOW) == []  # it is at it
+    assert answer_poll(place.first, poll(BOOT), NOW) == []  # it does not tell
+    assert may_have_work(place.first, poll(BOOT, []), NOW)
+    assert not may_have_work(place.first, poll(BOOT, [request.id]), NOW)
+    (again,) = answer_poll(place.first, poll(BOOT, []), NOW)
     assert again.request_id == request.id and again.fence > fence
 
 
@@ -307,23 +307,23 @@ def test_no_grant_when_the_deadline_leaves_no_time_for_the_directory(place: Plac
         place.person, Operation.RESET, tracking_id=uuid.uuid4(), deadline=after(DIRECTORY_TIMEOUT), now=NOW
     )
     request = submit(preparation, place.boxes(preparation), place.person, NOW)
-    (work,) = claim(place.first, poll(BOOT), NOW)
+    (work,) = answer_poll(place.first, poll(BOOT), NOW)
     assert not grant(place.first, request, work.fence, place.before(), NOW).granted
 
 
 def test_a_request_in_writing_is_never_executed_again_by_anybody(place: Place) -> None:
     request, fence = place.writing()
-    assert claim(place.second, poll(BOOT), after(1)) == []
+    assert answer_poll(place.second, poll(BOOT), after(1)) == []
     sweep(after(WRITE_LEASE + 1))
     assert state_of(request) == "unresolved"
-    (work,) = claim(place.second, poll(BOOT), after(WRITE_LEASE + 1))
+    (work,) = answer_poll(place.second, poll(BOOT), after(WRITE_LEASE + 1))
     assert work.kind == "resolve" and work.before == place.before() and work.fence > fence
     assert not grant(place.second, request, work.fence, place.before(), after(WRITE_LEASE + 1)).granted
 
 
 def test_a_restarted_writer_resolves_at_once(place: Place) -> None:
     place.writing()
-    (work,) = claim(place.first, poll(SECOND_BOOT), after(1))
+    (work,) = answer_poll(place.first, poll(SECOND_BOOT), after(1))
     assert work.kind == "resolve"
 
 
@@ -348,14 +348,14 @@ def test_nobody_reports_a_write_that_was_not_granted(place: Place) -> None:
 def test_the_writer_s_word_counts_even_after_another_agent_took_over(place: Place) -> None:
     request, fence = place.writing()
     sweep(after(WRITE_LEASE + 1))
-    claim(place.second, poll(BOOT), after(WRITE_LEASE + 1))
+    answer_poll(place.second, poll(BOOT), after(WRITE_LEASE + 1))
     assert finish(place.first, request.id, said(request, fence, OutcomeCode.DONE), after(30)).result == "recorded"
 
 
 def test_a_stale_claim_says_nothing(place: Place) -> None:
     request, fence = place.claimed()
     sweep(after(CLAIM_LEASE + 1))
-    claim(place.second, poll(BOOT), after(CLAIM_LEASE + 1))
+    answer_poll(place.second, poll(BOOT), after(CLAIM_LEASE + 1))
     assert finish(place.first, request.id, said(request, fence, OutcomeCode.POLICY), after(20)).result == "late"
     assert state_of(request) == "claimed"
 
@@ -364,8 +364,8 @@ def test_not_found_out_yet_is_tried_again_and_ends_as_unknown(place: Place, hear
     request, fence = place.writing()
     assert finish(place.first, request.id, said(request, fence, OutcomeCode.UNKNOWN), after(11)).result == "recorded"
     assert state_of(request) == "unresolved" and heard == []
-    assert claim(place.second, poll(BOOT), after(12)) == []  # a pause between tries
-    (work,) = claim(place.second, poll(BOOT), after(20))
+    assert answer_poll(place.second, poll(BOOT), after(12)) == []  # a pause between tries
+    (work,) = answer_poll(place.second, poll(BOOT), after(20))
     assert work.kind == "resolve"
     sweep(after(WRITE_LEASE + 400))
     assert heard == [("finished", "unknown")]
@@ -382,7 +382,7 @@ def test_a_late_certain_word_corrects_what_nobody_knew(place: Place, heard: list
 def test_a_writer_that_slept_and_then_wrote_corrects_not_written(place: Place, heard: list[tuple[str, str]]) -> None:
     request, fence = place.writing()
     sweep(after(WRITE_LEASE + 1))
-    (work,) = claim(place.second, poll(BOOT), after(WRITE_LEASE + 1))
+    (work,) = answer_poll(place.second, poll(BOOT), after(WRITE_LEASE + 1))
     finish(place.second, request.id, said(request, work.fence, OutcomeCode.NOT_WRITTEN), after(22))
     assert finish(place.first, request.id, said(request, fence, OutcomeCode.DONE), after(100)).result == "late"
     assert heard == [("finished", "not_written"), ("finished", "done")]
@@ -395,7 +395,7 @@ def test_a_request_that_nobody_begins_expires(place: Place, heard: list[tuple[st
     assert sweep(after(QUEUE_LIFE - 1)) == 0
     sweep(after(QUEUE_LIFE + 1))
     assert heard == [("expired", "")] and state_of(request) == "expired"
-    assert claim(place.first, poll(BOOT), after(QUEUE_LIFE + 1)) == []
+    assert answer_poll(place.first, poll(BOOT), after(QUEUE_LIFE + 1)) == []
     assert not SealedBox.objects.exists()
 
 
@@ -403,6 +403,6 @@ def test_a_revoked_agent_loses_its_boxes_and_what_it_held_goes_to_others(place: 
     request, fence = place.claimed()
     release_agent(place.first, after(1))
     assert not SealedBox.objects.filter(agent=place.first).exists()
-    (work,) = claim(place.second, poll(BOOT), after(1))
+    (work,) = answer_poll(place.second, poll(BOOT), after(1))
     assert work.fence > fence
     assert not grant(place.first, request, fence, place.before(), after(1)).granted

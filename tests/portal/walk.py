@@ -17,8 +17,9 @@ from keyback.portal.messages.models import Message
 from keyback.portal.people.models import Person
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.vault import open_value
+from keyback.portal.writeback.claims import answer_poll
 from keyback.portal.writeback.models import WritebackRequest
-from keyback.portal.writeback.requests import claim, finish, grant_writing
+from keyback.portal.writeback.requests import finish, grant_writing
 from keyback.protocol.encoding import b64decode, b64encode
 from keyback.protocol.messages import (
     Before,
@@ -231,7 +232,7 @@ class FakeDirectory:
         return envelope
 
     def _claim(self) -> tuple[int, Envelope, bytes | None]:
-        [work] = claim(self.agent.row, Poll(boot_id=self.boot_id), _now())
+        [work] = answer_poll(self.agent.row, Poll(boot_id=self.boot_id), _now())
         envelope = Envelope.model_validate_json(b64decode(work.envelope))
         return work.fence, envelope, None if work.box is None else b64decode(work.box)
 

@@ -11,6 +11,7 @@ import itertools
 import json
 import re
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from types import TracebackType
@@ -24,7 +25,7 @@ from keyback.protocol.sealing import Sealed, load_unseal_key, seal
 from tests.support.smtp import Sink, text_of
 from tests.support.waiting import wait_until
 
-__all__ = ["NoCode", "Page", "PersonAtBrowser", "codes_to", "new_address"]
+__all__ = ["NoCode", "Page", "PersonAtBrowser", "codes_to", "new_address", "page_pauses"]
 
 _addresses = itertools.count(1)
 
@@ -43,6 +44,14 @@ def codes_to(mail: Sink, address: str) -> list[str]:
 
 class NoCode(AssertionError):
     """The mail did not come in time."""
+
+
+def page_pauses() -> Iterator[float]:
+    """Seconds between two looks of the waiting page (static/keyback/wait.js)."""
+    pause = 0.15
+    while True:
+        yield pause
+        pause = min(pause * 1.4, 4)
 
 
 @dataclass(slots=True)
@@ -130,7 +139,8 @@ class Page(HTMLParser):
 class PersonAtBrowser:
     """One browser with its cookies. Each step returns the page that follows, and keeps it as ``page``.
 
-    ``address``: the loopback address that it connects from; one of its own unless given.
+    ``address``: the loopback address that it connects from; one of its own unless given. ``as_page_asks``: ask for the
+    state as rarely as the page does, and not as fast as a test would like to know.
     """
 
     def __init__(self, url: str, mail: Sink, *, address: str | None = None, timeout: float = 30) -> None:
@@ -141,6 +151,7 @@ class PersonAtBrowser:
             base_url=url, transport=transport, timeout=timeout, follow_redirects=True, trust_env=False
         )
         self.page: Page | None = None
+        self.as_page_asks = False
         self._codes_before = 0
 
     def __enter__(self) -> Self:
@@ -185,16 +196,19 @@ class PersonAtBrowser:
     def enter_code(self, code: str) -> Page:
         return self.post("/recover/email/", code=code)
 
-    def wait(self, timeout: float = 60, every: float = 0.02) -> Page:
+    def wait(self, timeout: float = 60) -> Page:
         """Asks for the state, as the waiting page does, until there is a next page; returns that."""
         end = time.monotonic() + timeout
+        pauses = page_pauses() if self.as_page_asks else itertools.repeat(0.02)
+        if self.as_page_asks:
+            time.sleep(next(pauses))
         while True:
             state = self.http.get("/recover/state").json()
             if not state["waiting"]:
                 return self.get(state["next"])
             if time.monotonic() > end:
                 raise AssertionError(f"nothing followed the waiting page within {timeout:g} s")
-            time.sleep(every)
+            time.sleep(next(pauses))
 
     def wait_for_choose(self, timeout: float = 60) -> Page:
         """The page with the password fields. AssertionError when another one came."""

@@ -8,12 +8,13 @@ from typing import Any
 
 from django.core.wsgi import get_wsgi_application
 
-from keyback.portal import config
+from keyback.portal import config, connections
 
 __all__ = ["application"]
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "keyback.portal.settings")
 _django = get_wsgi_application()
+connections.instead_of_djangos()
 _SCHEME = "https" if config.read().secure else "http"
 
 

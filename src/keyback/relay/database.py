@@ -8,8 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
-from django.db import InterfaceError, OperationalError, close_old_connections, connections
+from django.db import InterfaceError, OperationalError, connections
 
+from keyback.portal.connections import after_work, before_work
 from keyback.relay.problems import BUSY, Refusal
 
 __all__ = ["Database"]
@@ -55,9 +56,8 @@ class Database:
 
 
 def _with_connection(job: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    # What Django does around a request: drop a connection that is too old, and check the others before they are used.
-    close_old_connections()
+    before_work()
     try:
         return job(*args, **kwargs)
     finally:
-        close_old_connections()
+        after_work()

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from keyback.portal.agents.models import Agent
-from keyback.portal.writeback import requests
+from keyback.portal.writeback import claims
 from keyback.protocol.messages import Poll, Work, WorkList
 from keyback.relay import bodies
 from keyback.relay.admission import JSON, Credentials, admit, take_body
@@ -89,15 +89,17 @@ async def _departure(request: Request, seat: Seat) -> AsyncIterator[asyncio.Task
 
 
 def _look(door: Door, agent: Agent, message: Poll, now: datetime) -> list[Work]:
-    if door.boots.get(agent.id) == message.boot_id and not requests.may_have_work(agent, now):
+    if door.boots.get(agent.id) == message.boot_id and not claims.may_have_work(agent, message, now):
         return []  # without taking a lock, which on SQLite everybody shares
     door.boots[agent.id] = message.boot_id
-    return requests.claim(agent, message, now)
+    return claims.answer_poll(agent, message, now)
 
 
 def _look_again(agent: Agent, message: Poll, claim: bool, now: datetime) -> list[Work]:
-    """Reads the agent's state anew: a poll is open for longer than a revocation may take."""
+    """A poll is open for longer than a revocation may take: the agent's state is read anew."""
+    if claim and (work := claims.claim(agent, message, now)):
+        return work
     state = Agent.objects.filter(id=agent.id).values_list("state", flat=True).first()
     if state != Agent.State.CONFIRMED:
         raise Refusal(AGENT_REVOKED)
-    return requests.claim(agent, message, now) if claim else []
+    return []

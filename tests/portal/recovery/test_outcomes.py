@@ -13,8 +13,9 @@ from keyback.portal.limits.models import Counter
 from keyback.portal.organizations import setup
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person
+from keyback.portal.writeback.claims import answer_poll
 from keyback.portal.writeback.models import WritebackRequest
-from keyback.portal.writeback.requests import claim, finish, grant_writing, sweep
+from keyback.portal.writeback.requests import finish, grant_writing, sweep
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.messages import Before, Envelope, Finding, Outcome, Poll, WriteIntent
 from keyback.protocol.outcomes import OutcomeCode
@@ -242,7 +243,7 @@ def _code() -> str:
 
 def _begin_writing(directory: FakeDirectory) -> tuple[int, Envelope]:
     """The agent was granted the write, and then nothing more was heard of it."""
-    [work] = claim(directory.agent.row, Poll(boot_id=directory.boot_id), timezone.now())
+    [work] = answer_poll(directory.agent.row, Poll(boot_id=directory.boot_id), timezone.now())
     envelope = Envelope.model_validate_json(b64decode(work.envelope))
     before = Before(
         server="dc1",

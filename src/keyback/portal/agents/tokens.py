@@ -16,6 +16,7 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import OKPKey
 
 from keyback.errors import KeybackError
+from keyback.portal import sql
 from keyback.portal.agents.models import Agent, AgentToken, AssertionId, OnboardingCode
 from keyback.portal.agents.registry import audience, seen
 from keyback.protocol import versions
@@ -36,7 +37,7 @@ warnings.filterwarnings("ignore", "EdDSA is deprecated", SecurityWarning)
 
 
 _AGENT_OF = (
-    f"SELECT agent.* FROM {Agent._meta.db_table} agent JOIN {AgentToken._meta.db_table} token "  # noqa: S608 — table names
+    f"SELECT {sql.columns(Agent, 'agent')} FROM {Agent._meta.db_table} agent JOIN {AgentToken._meta.db_table} token "  # noqa: S608 — table names
     "ON token.agent_id = agent.id WHERE token.token_sha256 = %s AND token.expires_at > %s"
 )
 

@@ -16,14 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from datetime import datetime, timedelta
+from typing import ClassVar
 from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
 
 from keyback.errors import KeybackError
+from keyback.portal import sql
 from keyback.portal.limits.models import Counter
 from keyback.portal.organizations.models import Organization
 
@@ -140,17 +141,16 @@ def _own(organization_id: UUID, *budgets: Budget) -> list[Budget]:
 
 
 def _spend(organization_id: UUID, budget: Budget, key_parts: tuple[str, ...], now: datetime) -> int:
-    when = connection.ops.adapt_datetimefield_value
-    params: dict[str, Any] = {
-        "organization": Counter._meta.get_field("organization").get_db_prep_value(organization_id, connection),
-        "budget": budget.name,
-        "key": Counter._meta.get_field("key_hmac").get_db_prep_value(_key(budget, key_parts), connection),
-        "about": Counter._meta.get_field("about_hmac").get_db_prep_value(about_hmac(key_parts[0]), connection),
-        "now": when(now),
-        "window_end": when(now + budget.window),
-        "limit": budget.limit,
-        "block_end": when(now + budget.block) if budget.block else None,
-    }
+    params = sql.values(
+        organization=organization_id,
+        budget=budget.name,
+        key=_key(budget, key_parts),
+        about=about_hmac(key_parts[0]),
+        now=now,
+        window_end=now + budget.window,
+        limit=budget.limit,
+        block_end=now + budget.block if budget.block else None,
+    )
     block = "%(block_end)s" if budget.block else "c.window_ends_at"
     first_block = "NULL"
     if budget.limit == 1:
@@ -166,7 +166,7 @@ def _spend(organization_id: UUID, budget: Budget, key_parts: tuple[str, ...], no
         cursor.execute(statement, params)
         count, until = cursor.fetchone()
     if count > budget.limit:
-        raise Blocked(budget, _aware(until))
+        raise Blocked(budget, sql.aware(until))
     return budget.limit - int(count)
 
 
@@ -241,9 +241,3 @@ def about_hmac(about: str) -> bytes:
 def _key(budget: Budget, parts: tuple[str, ...]) -> bytes:
     digest: bytes = settings.KEYRING.code_hmac("limit", budget.name, *parts)
     return digest
-
-
-def _aware(value: datetime | str) -> datetime:
-    # SQLite hands back what Django wrote: UTC without its zone.
-    moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

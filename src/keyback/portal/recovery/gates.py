@@ -107,7 +107,7 @@ def open_gate(recovery: Recovery, method: str, now: datetime) -> Recovery:
     does not list counts for nothing; but whoever proved anything may be told why it does not go on. Raises IllegalMove
     where the recovery is past its gates.
     """
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         recovery = locked(recovery)
         person = recovery.person
         if person is None:

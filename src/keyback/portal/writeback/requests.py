@@ -13,37 +13,25 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Literal
 from uuid import UUID
 
-from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
 from django.dispatch import Signal
 
 from keyback.errors import KeybackError
-from keyback.portal import wake
+from keyback.portal import sql, wake
 from keyback.portal.agents.models import Agent
-from keyback.portal.writeback.models import UNFINISHED, SealedBox, WritebackRequest
-from keyback.protocol.encoding import b64encode
-from keyback.protocol.limits import CLAIM_LEASE, DIRECTORY_TIMEOUT, WRITE_LEASE
-from keyback.protocol.messages import (
-    Before,
-    Operation,
-    Outcome,
-    OutcomeReceipt,
-    Poll,
-    Work,
-    WriteGrant,
-    WriteIntent,
-)
+from keyback.portal.people.models import Person
+from keyback.portal.writeback.models import SealedBox, WritebackRequest
+from keyback.protocol.limits import DIRECTORY_TIMEOUT, WRITE_LEASE
+from keyback.protocol.messages import Operation, Outcome, OutcomeReceipt, WriteGrant, WriteIntent
 from keyback.protocol.outcomes import OutcomeCode
 
 __all__ = [
     "NoSuchRequest",
-    "claim",
     "finish",
     "grant_writing",
-    "may_have_work",
     "outcome_recorded",
     "release_agent",
     "sweep",
@@ -54,7 +42,6 @@ State = WritebackRequest.State
 outcome_recorded = Signal()
 """Sent with ``request`` inside the transaction that finished or expired it, or that corrected its outcome."""
 
-SEALED = (Operation.RESET.value, Operation.CHANGE.value, Operation.VERIFY.value)
 WRITES_PASSWORD = (Operation.RESET.value, Operation.CHANGE.value)
 
 RESOLVE_LIFE = timedelta(minutes=5)
@@ -70,128 +57,56 @@ class NoSuchRequest(KeybackError):
     code = "no_such_request"
 
 
-def _open_to(agent: Agent, now: datetime) -> QuerySet[WritebackRequest]:
-    """What this agent could claim now: its forests, and where a password travels, a box of its own."""
-    own_box = SealedBox.objects.filter(request=OuterRef("pk"), agent=agent)
-    waiting = Q(state=State.QUEUED, expires_at__gt=now)
-    to_resolve = Q(state=State.UNRESOLVED, resolve_until__gt=now) & (
-        Q(lease_until__isnull=True) | Q(lease_until__lte=now)
-    )
-    return WritebackRequest.objects.filter(
-        (waiting & (~Q(operation__in=SEALED) | Exists(own_box))) | (to_resolve & Exists(own_box)),
-        organization_id=agent.organization_id,
-        forest__agents__agent=agent,
-    ).order_by("created_at")
-
-
-def may_have_work(agent: Agent, now: datetime) -> bool:
-    """Whether a claim is worth its lock: something of the organization waits, or this agent was given something.
-
-    Asked by every poll that comes, so it is one plain query; what exactly this agent may have, the claim finds out.
-    """
-    waiting = Q(state=State.QUEUED, expires_at__gt=now) | Q(state=State.UNRESOLVED)
-    return WritebackRequest.objects.filter(
-        waiting | Q(state=State.CLAIMED, claimed_by=agent), organization_id=agent.organization_id
-    ).exists()
-
-
-def claim(agent: Agent, poll: Poll, now: datetime) -> list[Work]:
-    """Gives up to ``poll.capacity`` requests to this agent. What it was doing under another boot id, and what it was
-    given in an answer that got lost, comes back first."""
-    with transaction.atomic():
-        _take_back(agent, poll, now)
-        rows = list(_open_to(agent, now).select_for_update(skip_locked=True, of=("self",))[: poll.capacity])
-        boxes = dict(SealedBox.objects.filter(request__in=rows, agent=agent).values_list("request_id", "box"))
-        return [_give(row, agent, poll.boot_id, boxes.get(row.id), now) for row in rows]
-
-
-def _take_back(agent: Agent, poll: Poll, now: datetime) -> None:
-    mine = WritebackRequest.objects.filter(
-        organization_id=agent.organization_id, claimed_by=agent, state__in=UNFINISHED
-    )
-    boots = set(mine.values_list("boot_id", flat=True))
-    if poll.boot_id in boots:
-        _lost(agent, poll).update(state=State.QUEUED, claimed_by=None, lease_until=None)
-    if boots - {poll.boot_id}:
-        before = mine.exclude(boot_id=poll.boot_id)
-        before.filter(state=State.CLAIMED).update(state=State.QUEUED, claimed_by=None, lease_until=None)
-        before.filter(state=State.WRITING).update(state=State.UNRESOLVED, lease_until=None)
-        before.filter(state=State.UNRESOLVED, lease_until__gt=now).update(lease_until=None)
-
-
-def _lost(agent: Agent, poll: Poll) -> QuerySet[WritebackRequest]:
-    """Claims of this very process that it never heard of."""
-    if poll.holding is None:
-        return WritebackRequest.objects.none()
-    return WritebackRequest.objects.filter(
-        organization_id=agent.organization_id, claimed_by=agent, boot_id=poll.boot_id, state=State.CLAIMED
-    ).exclude(id__in=poll.holding)
-
-
-def _give(row: WritebackRequest, agent: Agent, boot_id: UUID, box: bytes | memoryview | None, now: datetime) -> Work:
-    kind: Literal["execute", "resolve"] = "resolve" if row.state == State.UNRESOLVED else "execute"
-    row.fence += 1
-    row.claimed_by = agent
-    row.boot_id = boot_id
-    lease = WRITE_LEASE if kind == "resolve" else CLAIM_LEASE
-    row.lease_until = now + timedelta(seconds=lease)
-    if kind == "execute":
-        row.state = State.CLAIMED
-        row.claimed_at = now
-    row.save(update_fields=["fence", "claimed_by", "boot_id", "lease_until", "state", "claimed_at"])
-    until = row.resolve_until if kind == "resolve" else row.expires_at
-    return Work(
-        kind=kind,
-        request_id=row.id,
-        fence=row.fence,
-        envelope=b64encode(bytes(row.envelope)),
-        signature=b64encode(bytes(row.signature)),
-        box=None if box is None else b64encode(bytes(box)),
-        before=Before.model_validate(row.before) if kind == "resolve" else None,
-        remaining_ms=_milliseconds((until or now) - now),
-    )
+_GRANT = f"""
+UPDATE {WritebackRequest._meta.db_table} SET state = 'writing', "before" = %(before)s, writer_id = %(agent)s,
+    writing_fence = %(fence)s, writing_at = %(now)s, lease_until = %(lease)s, resolve_until = %(resolve)s
+WHERE id = %(request)s AND organization_id = %(organization)s AND claimed_by_id = %(agent)s AND fence = %(fence)s
+    AND state = 'claimed' AND operation IN ({sql.quoted(WRITES_PASSWORD)})
+    AND expires_at > %(now)s AND deadline > %(in_time)s
+    AND EXISTS (SELECT 1 FROM {Person._meta.db_table} p WHERE p.id = person_id AND p.object_guid = %(object)s)
+RETURNING deadline
+"""  # noqa: S608 — table names
 
 
 def grant_writing(agent: Agent, request_id: UUID, intent: WriteIntent, now: datetime) -> WriteGrant:
-    """The row's lock decides. Granted: the agent may send within ``remaining_ms`` of sending this intent, and the
-    directory's time-out then ends before anybody begins to resolve. A repeated intent of a claim gets what is left.
+    """One conditional update decides. Granted: the agent may send within ``remaining_ms`` of sending this intent, and
+    the directory's time-out then ends before anybody begins to resolve. A repeated intent gets what is left.
     """
     margin = timedelta(seconds=DIRECTORY_TIMEOUT)
-    before = intent.before.model_dump(mode="json")
-    with transaction.atomic():
-        row = (
-            WritebackRequest.objects.select_for_update(of=("self",))
-            .select_related("person")
-            .filter(id=request_id, organization_id=agent.organization_id, claimed_by=agent, fence=intent.fence)
-            .first()
-        )
-        if row is None or row.lease_until is None or row.person.object_guid != intent.before.object_guid:
-            return WriteGrant(granted=False)
-        if (
-            row.state == State.CLAIMED
-            and row.operation in WRITES_PASSWORD
-            and now < row.expires_at
-            and now + margin < row.deadline
-        ):
-            row.state = State.WRITING
-            row.before = before
-            row.writer = agent
-            row.writing_fence = intent.fence
-            row.writing_at = now
-            row.lease_until = now + timedelta(seconds=WRITE_LEASE)
-            row.resolve_until = row.lease_until + RESOLVE_LIFE
-            row.save(
-                update_fields=[
-                    "state",
-                    "before",
-                    "writer",
-                    "writing_fence",
-                    "writing_at",
-                    "lease_until",
-                    "resolve_until",
-                ]
-            )
-    if row.state != State.WRITING or row.before != before:
+    lease = now + timedelta(seconds=WRITE_LEASE)
+    params = sql.values(
+        before=intent.before.model_dump(mode="json"),
+        agent=agent.id,
+        fence=intent.fence,
+        now=now,
+        lease=lease,
+        resolve=lease + RESOLVE_LIFE,
+        request=request_id,
+        organization=agent.organization_id,
+        in_time=now + margin,
+        object=intent.before.object_guid,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(_GRANT, params)
+        granted = cursor.fetchone()
+    if granted is None:
+        return _granted_before(agent, request_id, intent, now, margin)
+    return WriteGrant(granted=True, remaining_ms=_milliseconds(min(lease, sql.aware(granted[0])) - margin - now))
+
+
+def _granted_before(
+    agent: Agent, request_id: UUID, intent: WriteIntent, now: datetime, margin: timedelta
+) -> WriteGrant:
+    """What is left of a grant whose answer got lost."""
+    row = WritebackRequest.objects.filter(
+        id=request_id,
+        organization_id=agent.organization_id,
+        claimed_by=agent,
+        fence=intent.fence,
+        state=State.WRITING,
+        person__object_guid=intent.before.object_guid,
+    ).first()
+    if row is None or row.lease_until is None or row.before != intent.before.model_dump(mode="json"):
         return WriteGrant(granted=False)
     left = _milliseconds(min(row.lease_until, row.deadline) - margin - now)
     return WriteGrant(granted=left > 0, remaining_ms=left)
