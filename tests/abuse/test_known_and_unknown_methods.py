@@ -1,9 +1,10 @@
 """The same for the methods that people register: who has one, who has none, and nobody look alike up to the gate."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from argon2 import PasswordHasher
 from django.utils import timezone
 from webauthn.helpers import base64url_to_bytes
 
@@ -11,6 +12,8 @@ from keyback.portal.limits.models import Counter
 from keyback.portal.methods.authenticator.method import METHOD as AUTHENTICATOR
 from keyback.portal.methods.passkey.ceremony import lookup
 from keyback.portal.methods.passkey.method import METHOD as PASSKEY
+from keyback.portal.methods.questions import answers, catalogue
+from keyback.portal.methods.questions.enrol import Chosen, put_on_file
 from keyback.portal.people.models import Person, Policy
 from keyback.portal.securityinfo import registered
 from tests.abuse.test_known_and_unknown import Seen, Watcher, assert_alike
@@ -41,9 +44,16 @@ def _with_passkey(person: Person) -> None:
     )
 
 
+def _with_answers(person: Person) -> None:
+    offered = catalogue.offered(person.organization)
+    chosen = [Chosen(key, f"an answer to {key}"[:40]) for key in list(offered)[:5]]
+    put_on_file(person, chosen, offered, by="self", now=timezone.now())
+
+
 CASES: dict[str, tuple[Callable[[Person], None], Fill]] = {
     "authenticator": (_with_app, {"code": "000000"}),
     "passkey": (_with_passkey, {"answer": '{"rawId": "AAAA"}'}),
+    "questions": (_with_answers, {"answer-1": "Anna", "answer-2": "Bonn", "answer-3": "Käfer"}),
 }
 
 
@@ -61,6 +71,14 @@ def _walk(method: str, user_id: str, wrong: Fill) -> list[Seen]:
     watcher.get("a page that is not yet due", "/recover/password")
     Counter.objects.all().delete()  # each walks from a clean slate
     return watcher.seen
+
+
+@pytest.fixture(autouse=True)
+def cheap_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(answers, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+    answers._nobodys.cache_clear()
+    yield
+    answers._nobodys.cache_clear()
 
 
 @pytest.mark.parametrize("method", CASES)

@@ -79,3 +79,42 @@ def tokens(*, slug: str, file: TextIO) -> None:
             except (TooMany, Taken) as refusal:
                 raise ListRefused(f"line {token.line}: {refusal}") from None
     click.echo(f"{len(found)} tokens are with their people.")
+
+
+@security_info.group()
+def questions() -> None:
+    """An organization's own security questions, beside the predefined ones."""
+
+
+@questions.command("list")
+@click.argument("slug")
+@json_option
+@on_portal
+def list_questions(*, slug: str, as_json: bool) -> None:
+    """The own questions of the organization SLUG."""
+    rows = chosen_organization(slug).own_questions.order_by("text")
+    show([{"question": row.text, "id": row.pk} for row in rows], ["question", "id"], as_json=as_json)
+
+
+@questions.command("add")
+@click.argument("slug")
+@click.argument("text")
+@on_portal
+def add_question(*, slug: str, text: str) -> None:
+    """Let people of the organization SLUG choose the question TEXT too. At most 20; they are not translated."""
+    from keyback.portal.methods.questions.catalogue import add_own
+
+    row = add_own(chosen_organization(slug), text, by=operator(), now=datetime.now(UTC))
+    click.echo(f"Added: {row.text}")
+
+
+@questions.command("remove")
+@click.argument("slug")
+@click.argument("question", type=click.UUID)
+@on_portal
+def remove_question(*, slug: str, question: uuid.UUID) -> None:
+    """Take QUESTION, an id of the list, out of the choice; who has answered it keeps it."""
+    from keyback.portal.methods.questions.catalogue import remove_own
+
+    remove_own(chosen_organization(slug), question, by=operator(), now=datetime.now(UTC))
+    click.echo("Removed.")

@@ -32,6 +32,7 @@ class Activity(StrEnum):
     DOMAIN_VERIFIED = "domain.verified"
     ORGANIZATION_CHANGED = "organization.changed"
     ORGANIZATION_CREATED = "organization.created"
+    OWN_QUESTIONS_CHANGED = "own_questions.changed"
     POLICY_CHANGED = "policy.changed"
     POLICY_REMOVED = "policy.removed"
     LIMITS_CHANGED = "limits.changed"

@@ -13,6 +13,7 @@ from django.utils import timezone
 from keyback.flows import State
 from keyback.portal.limits.budgets import Blocked
 from keyback.portal.limits.clients import Client, client_of
+from keyback.portal.methods.challenges import ask
 from keyback.portal.methods.proofs import ProofRefused
 from keyback.portal.recovery.browser import rise, step_token
 from keyback.portal.recovery.gates import offered
@@ -21,7 +22,7 @@ from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.subjects import subject
 from keyback.portal.recovery.views.outcome import blocked_page
 
-__all__ = ["is_offered", "page", "proved", "start_at"]
+__all__ = ["is_offered", "page", "proved", "start_asking", "start_at"]
 
 Prove = Callable[[Client, datetime], Recovery]
 
@@ -32,6 +33,18 @@ def start_at(name: str) -> Callable[..., HttpResponse]:
     @step(State.PROVE, methods=("POST",))
     def start(request: HttpRequest, recovery: Recovery) -> HttpResponse:
         posted(request, recovery, {})
+        return redirect(name)
+
+    return start
+
+
+def start_asking(method: str, name: str) -> Callable[..., HttpResponse]:
+    """The same for a method that begins with a challenge."""
+
+    @step(State.PROVE, methods=("POST",))
+    def start(request: HttpRequest, recovery: Recovery) -> HttpResponse:
+        posted(request, recovery, {})
+        ask(recovery, method, timezone.now())
         return redirect(name)
 
     return start

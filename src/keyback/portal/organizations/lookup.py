@@ -10,7 +10,15 @@ from keyback.errors import KeybackError
 from keyback.portal.organizations.models import Domain, Organization
 from keyback.portal.people.models import Person, Spelling
 
-__all__ = ["MAX_USER_ID", "NoOrganization", "default_organization", "domain_of", "normalise_user_id", "resolve"]
+__all__ = [
+    "MAX_USER_ID",
+    "NoOrganization",
+    "account_name_of",
+    "default_organization",
+    "domain_of",
+    "normalise_user_id",
+    "resolve",
+]
 
 MAX_USER_ID = 256
 
@@ -39,6 +47,11 @@ def normalise_user_id(text: str) -> str:
 def domain_of(user_id: str) -> str:
     """The part after the last @; empty where there is none (a bare account name, or DOMAIN\\name)."""
     return user_id.rpartition("@")[2] if "@" in user_id else ""
+
+
+def account_name_of(user_id: str) -> str:
+    """``ada`` of ``ada``, ``ada@example.test`` and ``corp\\ada``, normalised."""
+    return user_id.rpartition("\\")[2].partition("@")[0]
 
 
 def resolve(typed: str) -> tuple[Organization, Person | None]:

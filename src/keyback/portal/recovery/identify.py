@@ -14,7 +14,7 @@ from keyback.portal.audit.writer import write
 from keyback.portal.limits.budgets import IDENTIFIED, RECOVERIES_STARTED, Budget, spend_all
 from keyback.portal.limits.clients import client_of
 from keyback.portal.middleware import tracking_id_of
-from keyback.portal.organizations.lookup import normalise_user_id, resolve
+from keyback.portal.organizations.lookup import account_name_of, normalise_user_id, resolve
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person
 from keyback.portal.people.policies import policy_for
@@ -71,6 +71,7 @@ def start(request: HttpRequest, typed: str, language: str, now: datetime) -> Rec
             organization=organization,
             person=person,
             typed_hmac=typed_hmac,
+            decoy=settings.KEYRING.code_hmac("decoy", str(organization.id), account_name_of(user_id)),
             known_device=client.kind == "device",
             language=language,
             started_at=now,

@@ -37,6 +37,8 @@ class Recovery(models.Model):
     purpose = models.CharField(max_length=10, choices=Purpose, default=Purpose.RESET)
     state = models.CharField(max_length=10, default=State.PROVE)
     typed_hmac = models.BinaryField(max_length=32)
+    # The same for every spelling of one account name: what is made up for unknown people is made up from it.
+    decoy = models.BinaryField(max_length=32, null=True)
     known_device = models.BooleanField(default=False)
     language = models.CharField(max_length=10, default="en")
     started_at = models.DateTimeField()

@@ -9,7 +9,7 @@ from keyback.portal.audit.writer import write
 from keyback.portal.people.models import Person
 from keyback.portal.recovery.models import Purpose, Recovery
 
-__all__ = ["account", "audit", "person_or_nobody", "subject", "typed_key"]
+__all__ = ["account", "audit", "likeness", "person_or_nobody", "subject", "typed_key"]
 
 
 def typed_key(recovery: Recovery) -> str:
@@ -20,6 +20,12 @@ def typed_key(recovery: Recovery) -> str:
 def subject(recovery: Recovery) -> str:
     """The person's id. For unknown people a text of their own, so that the same counters are written."""
     return f"nobody:{typed_key(recovery)}" if recovery.person_id is None else str(recovery.person_id)
+
+
+def likeness(recovery: Recovery) -> str:
+    """What is made up for somebody is made up from this: stable, and the same for every spelling, as it is for known
+    people."""
+    return bytes(recovery.decoy or b"").hex() if recovery.person_id is None else str(recovery.person_id)
 
 
 def account(recovery: Recovery) -> tuple[str, str, str]:

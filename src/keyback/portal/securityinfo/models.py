@@ -9,7 +9,7 @@ from django.db import models
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person
 
-__all__ = ["RegisteredMethod", "SecurityProfile"]
+__all__ = ["OwnQuestion", "RegisteredMethod", "SecurityProfile"]
 
 
 class RegisteredMethod(models.Model):
@@ -39,6 +39,20 @@ class RegisteredMethod(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class OwnQuestion(models.Model):
+    """A security question of the organization's own. It is not translated."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="own_questions")
+    text = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organization", "text"], name="own_question_once")]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class SecurityProfile(models.Model):

@@ -2,64 +2,29 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.conf import settings
-
 from keyback.portal.limits.clients import Client
-from keyback.portal.methods import proofs
-from keyback.portal.methods.codes import LIFE, latest
+from keyback.portal.methods import challenges, proofs
 from keyback.portal.methods.passkey import ceremony
 from keyback.portal.methods.passkey.method import METHOD
 from keyback.portal.people.models import Person
 from keyback.portal.recovery.models import Challenge, Recovery
-from keyback.portal.recovery.subjects import account, person_or_nobody
+from keyback.portal.recovery.subjects import person_or_nobody
 from keyback.portal.securityinfo.models import RegisteredMethod
 from keyback.portal.securityinfo.registered import Registered, find
 
-__all__ = ["ask", "challenge_of", "judge", "try_answer"]
+__all__ = ["judge", "try_answer"]
 
 
-def ask(recovery: Recovery, now: datetime) -> Challenge:
-    """A new challenge, which replaces earlier ones."""
-    challenge_id = uuid.uuid4()
-    return Challenge.objects.create(
-        id=challenge_id,
-        organization_id=recovery.organization_id,
-        recovery=recovery,
-        method=METHOD.name,
-        code_hmac=_bytes(challenge_id, recovery),
-        tries_left=1,
-        sent_at=now,
-        expires_at=now + LIFE,
-    )
-
-
-def challenge_of(recovery: Recovery) -> bytes | None:
-    """What the newest challenge asks the passkey to sign; None before there is one. Made from the row's id and a key,
-    never read from the row."""
-    asked = latest(recovery, METHOD.name)
-    return None if asked is None else _bytes(asked.id, recovery)
-
-
-def _bytes(challenge_id: uuid.UUID, recovery: Recovery) -> bytes:
-    digest: bytes = settings.KEYRING.people_hmac("passkey", str(challenge_id), str(recovery.id), *account(recovery))
-    return digest
-
-
-def try_answer(recovery: Recovery, text: str, client: Client, now: datetime) -> Recovery:
-    """The recovery with its gate opened. Each challenge takes one answer. Raises ProofRefused or Blocked."""
+def try_answer(recovery: Recovery, asked: Challenge, text: str, client: Client, now: datetime) -> Recovery:
+    """``asked``: the newest challenge. The recovery with its gate opened. Raises ProofRefused or Blocked."""
 
     def once() -> proofs.Take | None:
-        asked = latest(recovery, METHOD.name)
-        if asked is None:
-            return None
-        alive = Challenge.objects.filter(id=asked.id, used_at=None, expires_at__gt=now)
-        fresh = alive.update(used_at=now, tries_left=0) == 1
-        take = judge(person_or_nobody(recovery), text, _bytes(asked.id, recovery), now)
+        fresh = challenges.take(asked, now)
+        take = judge(person_or_nobody(recovery), text, challenges.bytes_of(asked, recovery), now)
         return take if fresh else None
 
     return proofs.prove(recovery, METHOD.name, client, now, once)

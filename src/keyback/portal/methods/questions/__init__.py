@@ -1,0 +1,1 @@
+"""Questions to which only this person knows the answers."""

@@ -1,0 +1,37 @@
+"""Answers, judged: all of them, each time, whether the questions are somebody's or made up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+
+from keyback.portal.limits.clients import Client
+from keyback.portal.methods import challenges, proofs
+from keyback.portal.methods.questions.answers import right
+from keyback.portal.methods.questions.draw import Draw
+from keyback.portal.methods.questions.method import METHOD
+from keyback.portal.recovery.models import Challenge, Recovery
+from keyback.portal.recovery.subjects import person_or_nobody
+from keyback.portal.securityinfo.models import RegisteredMethod
+from keyback.portal.securityinfo.registered import Registered
+
+__all__ = ["try_answers"]
+
+
+def try_answers(
+    recovery: Recovery, challenge: Challenge, drawn: Draw, typed: Sequence[str], *, client: Client, now: datetime
+) -> Recovery:
+    """``typed``: in the order of the draw. The recovery with its gate opened. Raises ProofRefused or Blocked."""
+
+    def judge() -> proofs.Take | None:
+        fresh = challenges.take(challenge, now)
+        person = person_or_nobody(recovery)
+        verdicts = [right(person, one.key, text, one.kept) for one, text in zip(drawn.asked, typed, strict=True)]
+        return partial(_taken, drawn.found, now) if fresh and all(verdicts) and drawn.found is not None else None
+
+    return proofs.prove(recovery, METHOD.name, client, now, judge)
+
+
+def _taken(found: Registered, now: datetime) -> bool:
+    return RegisteredMethod.objects.filter(pk=found.row.pk).update(used_at=now) == 1
