@@ -53,8 +53,8 @@ class Stage(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignedIn:
-    """``at``: when the password was proved. ``proved``: ``password`` or ``openid``, and then the gates that were opened
-    in this session."""
+    """``at``: when the password was proved. ``proved``: ``password`` or ``openid``, and then the methods that were
+    proved in this session."""
 
     person: Person
     at: datetime
@@ -75,7 +75,7 @@ def add_proof(request: HttpRequest, found: SignedIn, *proofs: str, stage: Stage)
 
 
 def methods_proved(request: HttpRequest) -> tuple[str, ...]:
-    """The gates that were opened in this session, beside the password."""
+    """The methods that were proved in this session, beside the password."""
     found = signed_in_as(request)
     return found.proved[1:] if found is not None else ()
 
