@@ -1,6 +1,6 @@
 from django.urls import path
 
-from keyback.portal.account.views import home, prove, sign_in
+from keyback.portal.account.views import home, prove, security_info, sign_in
 
 urlpatterns = [
     path("sign-in", sign_in.sign_in, name="sign_in"),
@@ -10,4 +10,9 @@ urlpatterns = [
     path("account/prove", prove.prove, name="account_prove"),
     path("account/proved", prove.proved, name="account_proved"),
     path("account", home.home, name="account"),
+    path("security-info", security_info.security_info, name="security_info"),
+    path("security-info/asked", security_info.asked, name="security_info_asked"),
+    path("security-info/confirm", security_info.confirmed, name="security_info_confirm"),
+    path("security-info/default", security_info.default, name="security_info_default"),
+    path("security-info/<uuid:entry_id>/remove", security_info.removal, name="security_info_remove"),
 ]

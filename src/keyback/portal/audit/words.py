@@ -71,6 +71,8 @@ class Activity(StrEnum):
     ACCOUNT_UNLOCKED = "account.unlocked"  # Unlock user account (self-service)
     ACCOUNT_UNLOCKED_BY_ADMIN = "account.unlocked_by_admin"
 
+    SECURITY_INFO_CONFIRMED = "security_info.confirmed"
+    SECURITY_INFO_DEFAULT = "security_info.default_set"
     SIGNED_IN = "account.signed_in"
     SIGN_IN_BLOCKED = "account.sign_in_blocked"
     SIGN_IN_FAILED = "account.sign_in_failed"

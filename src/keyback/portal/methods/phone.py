@@ -40,7 +40,7 @@ class PhoneMethod:
 
     @property
     def enrol(self) -> str:
-        return ""
+        return f"{self.name}_add"
 
     def ready(self) -> bool:
         """Without a gateway nothing can be sent."""

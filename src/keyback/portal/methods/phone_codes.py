@@ -16,7 +16,7 @@ from keyback.portal.people.contacts import index_of, phones_of, usable
 from keyback.portal.recovery.models import Challenge, Recovery
 from keyback.portal.recovery.subjects import person_or_nobody, typed_key
 
-__all__ = ["DIGITS", "send"]
+__all__ = ["DIGITS", "send", "way_of", "words"]
 
 DIGITS = 6
 
@@ -39,21 +39,28 @@ _WAY = sending.Way(
 )
 
 
+def way_of(method: PhoneMethod) -> sending.Way:
+    return replace(_WAY, channel=method.channel)
+
+
+def words(code: str) -> dict[str, str]:
+    """The code as a text message shows it, and as a voice reads it: digits one by one where they stand apart."""
+    return {"code": f"{code[:3]} {code[3:]}", "digits": ", ".join(code)}
+
+
 def send(method: PhoneMethod, recovery: Recovery, typed: str, client: Client, now: datetime) -> Challenge:
     """Makes a code, which replaces earlier ones of this method, and queues it. ``typed``: the number, normalised; one
     that is not on file acts silently. Raises Blocked."""
     code = sending.new_code(DIGITS)
-    # A voice reads digits one by one where they stand apart.
-    words = {"code": f"{code[:3]} {code[3:]}", "digits": ", ".join(code)}
     return sending.send(
-        replace(_WAY, channel=method.channel),
+        way_of(method),
         method.name,
         recovery,
         client,
         now,
         find=lambda: _destination(method, recovery, typed, now),
         code=code,
-        words=words,
+        words=words(code),
     )
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
 from http import HTTPStatus
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 
 from keyback.portal.account.signin import person_required, signed_in_as
@@ -56,7 +58,7 @@ def enrolling(name: str) -> Callable[[View], Callable[..., HttpResponse]]:
                 opens_from = rules.opening(person, proved, now)
                 return view(request, Enrolment(person, method, opens_from, tracking_id_of(request)))
             except rules.MethodNeeded:
-                return _refused(request, person, method, "method_needed")
+                return redirect(f"{reverse('account_prove')}?{urlencode({'next': request.path})}")
             except TooMany:
                 return _refused(request, person, method, "too_many")
             except Taken:

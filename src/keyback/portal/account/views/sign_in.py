@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from keyback.portal.account import attempts, signin, verification
+from keyback.portal.account import attempts, registration, signin, verification
 from keyback.portal.account.attempts import Attempt, WrongPassword
 from keyback.portal.account.signin import Stage, safe_next
 from keyback.portal.errors import only
@@ -81,7 +81,7 @@ def _enter(request: HttpRequest, person: Person, next_path: str) -> HttpResponse
     if second:
         verification.begin(request, person, next_path, now)
         return redirect("recover_prove")
-    response = redirect(next_path)
+    response = redirect(registration.after_sign_in(person, next_path, now))
     remember_device(request, response, person.id, now)
     return response
 

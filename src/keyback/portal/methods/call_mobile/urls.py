@@ -1,4 +1,5 @@
-from keyback.portal.methods import phone_pages
+from keyback.portal.methods import phone_enrol, phone_pages
 from keyback.portal.methods.call_mobile.method import METHOD
 
 urlpatterns = phone_pages.urls(METHOD)
+enrolment = phone_enrol.urls(METHOD)

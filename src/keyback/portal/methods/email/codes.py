@@ -14,10 +14,10 @@ from keyback.portal.people.contacts import mails_of, usable
 from keyback.portal.recovery.models import Challenge, Recovery
 from keyback.portal.recovery.subjects import person_or_nobody, typed_key
 
-__all__ = ["DIGITS", "CodeRefused", "send", "try_code"]
+__all__ = ["DIGITS", "WAY", "CodeRefused", "send", "try_code", "words"]
 
 DIGITS = 8
-_WAY = sending.Way(
+WAY = sending.Way(
     channel=Channel.MAIL,
     # A mailbox must not drown, whoever asks from wherever: Microsoft's ten mails in ten minutes.
     to_one_destination=Budget("mails_to_one_mailbox", 10, timedelta(minutes=10)),
@@ -26,12 +26,16 @@ _WAY = sending.Way(
 )
 
 
+def words(code: str) -> dict[str, str]:
+    """The code as the mail shows it."""
+    return {"code": f"{code[:4]} {code[4:]}"}
+
+
 def send(recovery: Recovery, client: Client, now: datetime) -> Challenge:
     """Makes a code, which replaces earlier ones, and queues its mail. Raises Blocked."""
     code = sending.new_code(DIGITS)
-    words = {"code": f"{code[:4]} {code[4:]}"}
     return sending.send(
-        _WAY, METHOD.name, recovery, client, now, find=lambda: _destination(recovery, now), code=code, words=words
+        WAY, METHOD.name, recovery, client, now, find=lambda: _destination(recovery, now), code=code, words=words(code)
     )
 
 

@@ -15,7 +15,7 @@ class EmailMethod:
     name = "email"
     gate = "email"
     start = "email_send"
-    enrol = ""
+    enrol = "email_add"
     title = _("Get a code by e-mail")
     description = _("We send 8 digits to an e-mail address that your organization has on file for you.")
 

@@ -1,0 +1,45 @@
+"""Putting an e-mail address on file."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.utils.translation import gettext_lazy as _
+
+from keyback.portal.methods.email.codes import DIGITS, WAY, words
+from keyback.portal.methods.email.method import METHOD
+from keyback.portal.methods.sending import new_code
+from keyback.portal.organizations.lookup import domain_of
+from keyback.portal.organizations.models import Domain
+from keyback.portal.people.contacts import add_mail, mask_mail, normalise_mail
+from keyback.portal.people.models import ContactDatum, Person
+from keyback.portal.securityinfo.destinations import Destination
+
+__all__ = ["DESTINATION"]
+
+
+def _usable(person: Person, typed: str) -> str | None:
+    """A mailbox of the organization's own domain opens with the very password that was forgotten."""
+    address = normalise_mail(typed)
+    if address is None or Domain.objects.filter(organization=person.organization, name=domain_of(address)).exists():
+        return None
+    return address
+
+
+DESTINATION = Destination(
+    method=METHOD.name,
+    kind=ContactDatum.Kind.MAIL,
+    channel=WAY.channel,
+    way=WAY,
+    new_code=partial(new_code, DIGITS),
+    words=words,
+    normalise=_usable,
+    mask=mask_mail,
+    add=add_mail,
+    field="email",
+    question=_("What is your e-mail address?"),
+    label=_("E-mail address"),
+    hint=_("One that you can read without your password at work, for example a private one."),
+    unusable=_("Type an e-mail address outside your organization, such as name@example.com."),
+    sent=_("A code of 8 digits is on its way to this address. Look in spam, junk and deleted mail too."),
+)
