@@ -217,7 +217,7 @@ def test_the_audit_is_listed_sealed_and_verified(here: Here, example: Organizati
     ]
     assert all(row["actor"].startswith("operator:") for row in rows)
     assert set(rows[0]) >= {"activity", "result", "actor", "details", "time", "tracking_id"}
-    assert "3 entries sealed" in here.ok("audit", "seal")
+    assert "4 entries sealed" in here.ok("audit", "seal")
     assert "whole" in here.ok("audit", "verify", "example")
     assert len(here.lines("audit", "list", "example", "--last", "1")) == 1
     AuditEntry.objects.filter(activity="domain.added").update(result="refused")

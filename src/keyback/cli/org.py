@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
-from keyback.cli.portal import Refused, chosen_organization, json_option, on_portal, operator, show
+from keyback.cli.portal import Refused, chosen_organization, chosen_person, json_option, on_portal, operator, show
 
 __all__ = ["org"]
 
@@ -83,6 +83,12 @@ def list_(*, as_json: bool) -> None:
     default=None,
     help="Masks and exact refusals before any proof, as Microsoft's service does. It reveals which accounts exist.",
 )
+@click.option(
+    "--count-per",
+    "limit_profile",
+    type=click.Choice(["client", "account"]),
+    help="For whom tries are counted: each client apart, or the whole account, which a stranger can then close.",
+)
 @click.option("--contact-url", help="Where 'contact your administrator' leads; empty for none.")
 @click.option("--phone-region", metavar="XX", help="Of telephone numbers without a country code, such as DE or GB.")
 @click.option(
@@ -113,3 +119,66 @@ def set_(*, slug: str, **settings: object) -> None:
     setup.change(chosen_organization(slug), changes, by=operator(), now=datetime.now(UTC))
     for name, value in changes.items():
         click.echo(f"{name.replace('_', ' ')}: {'-' if value == '' else value}")
+
+
+@org.group("admin")
+def admin() -> None:
+    """Who has an administrative role, and gets the mails that need it."""
+
+
+@admin.command("add")
+@click.argument("slug")
+@click.argument("address")
+@click.option("--name", default="", help="Their name; the address's first part if left out.")
+@click.option("--role", type=click.Choice(["administrator", "helpdesk", "auditor"]), default="administrator")
+@click.option("--language", default="en", show_default=True, help="Of the mails to them.")
+@click.option("--person", metavar="USER_ID", help="Whose role this is, where the address does not tell.")
+@on_portal
+def admin_add(*, slug: str, address: str, name: str, role: str, language: str, person: str | None) -> None:
+    """Give ADDRESS a role in the organization SLUG."""
+    from keyback.portal.organizations import setup
+
+    setup.add_administrator(
+        chosen_organization(slug),
+        name or address.partition("@")[0],
+        address,
+        language=language,
+        role=role,
+        person=chosen_person(person) if person else None,
+        by=operator(),
+        now=datetime.now(UTC),
+    )
+    click.echo(f"{address} is {role} of {slug}; as one of its people they need two proofs from now on.")
+
+
+@admin.command("remove")
+@click.argument("slug")
+@click.argument("address")
+@on_portal
+def admin_remove(*, slug: str, address: str) -> None:
+    """Take every role of ADDRESS in the organization SLUG away."""
+    from keyback.portal.organizations import setup
+
+    setup.remove_administrator(chosen_organization(slug), address, by=operator(), now=datetime.now(UTC))
+    click.echo(f"{address} has no role in {slug} any more.")
+
+
+@admin.command("list")
+@click.argument("slug")
+@json_option
+@on_portal
+def admin_list(*, slug: str, as_json: bool) -> None:
+    """Who has a role in the organization SLUG. Addresses are shown in full."""
+    from keyback.portal.organizations import setup
+
+    rows = [
+        {
+            "name": row.name,
+            "address": address,
+            "role": row.role,
+            "language": row.language,
+            "person": row.person.user_id if row.person else "",
+        }
+        for row, address in setup.administrators(chosen_organization(slug))
+    ]
+    show(rows, ["name", "address", "role", "language", "person"], as_json=as_json)

@@ -69,6 +69,9 @@ def create(name: str, *, slug: str = "", by: str, now: datetime) -> Organization
 
 _CHANGEABLE = (
     "reset_scope",
+    "seats",
+    "seat_groups",
+    "limit_profile",
     "human_check",
     "allow_plain_page",
     "explain_to_person",

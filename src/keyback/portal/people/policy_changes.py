@@ -20,7 +20,7 @@ from keyback.portal.people.models import Group, GroupMember, Policy
 from keyback.portal.people.policies import ADMINISTRATORS_GATES, NOT_FOR_ADMINISTRATORS
 from keyback.portal.people.policy_file import PolicyFile, PolicyFileRefused, PolicySpec, text_of
 
-__all__ = ["apply", "current", "difference", "group_names", "set_one", "warnings"]
+__all__ = ["apply", "current", "difference", "group_names", "groups_by_name", "set_one", "warnings"]
 
 _PLAIN = tuple(name for name in PolicySpec.model_fields if name not in ("name", "groups"))
 
@@ -75,11 +75,11 @@ def _spelt(organization: Organization, spec: PolicySpec, names: Mapping[UUID, st
     """With each group as :func:`current` writes it, whatever way it is named here."""
     if spec.groups == "all":
         return spec
-    known = _groups(organization)
+    known = groups_by_name(organization)
     return spec.model_copy(update={"groups": [names[known[name]] for name in spec.groups]})
 
 
-def _groups(organization: Organization) -> dict[str, UUID]:
+def groups_by_name(organization: Organization) -> dict[str, UUID]:
     """Every way in which a group can be named; a name that two have names neither."""
     found: dict[str, set[UUID]] = {}
     for row in Group.objects.filter(organization=organization).select_related("forest"):
@@ -90,7 +90,7 @@ def _groups(organization: Organization) -> dict[str, UUID]:
 
 def _ids(organization: Organization, wanted: PolicyFile) -> dict[str, list[str] | None]:
     """The group ids of each policy, None for everybody. Raises PolicyFileRefused for what is not there."""
-    known, problems = _groups(organization), []
+    known, problems = groups_by_name(organization), []
     ids: dict[str, list[str] | None] = {}
     for spec in wanted.policies:
         problems += [
@@ -216,7 +216,7 @@ def _covering(organization: Organization, spec: PolicySpec, reset: str) -> list[
         return ["it names no group, so it covers nobody while reset is for selected groups"] * (reset == "selected")
     if not spec.groups:
         return ["it is for an empty list of groups, so it covers nobody"]
-    known = _groups(organization)
+    known = groups_by_name(organization)
     ids = {known[name] for name in spec.groups if name in known}
     filled = set(GroupMember.objects.filter(group_id__in=ids).values_list("group_id", flat=True))
     return [f"the group {name} has no members" for name in spec.groups if known.get(name) not in filled]

@@ -96,8 +96,8 @@ def parse(text: str) -> PolicyFile:
     """Raises PolicyFileRefused with everything that is wrong, not only the first."""
     if len(text) > LONGEST:
         raise PolicyFileRefused([f"the file is longer than {LONGEST} characters"])
-    loader = _Closed(text)
     try:
+        loader = _Closed(text)
         root = loader.get_single_node()
         if root is None:
             raise PolicyFileRefused(["the file is empty"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 
@@ -18,6 +17,7 @@ from keyback.portal.organizations.lookup import account_name_of, normalise_user_
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person
 from keyback.portal.people.policies import policy_for
+from keyback.portal.recovery import counted
 from keyback.portal.recovery.decide import refusal_of_organization, refusal_of_person
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.subjects import audit
@@ -45,7 +45,7 @@ def start(request: HttpRequest, typed: str, language: str, now: datetime) -> Rec
     """
     organization, person = resolve(typed)
     user_id = normalise_user_id(typed)
-    typed_hmac: bytes = settings.KEYRING.code_hmac("typed user id", str(organization.id), user_id)
+    typed_hmac = counted.typed_hmac(organization, user_id)
     client = client_of(request, person.id if person else typed_hmac.hex())
     tries: list[tuple[Budget, tuple[str, ...]]] = [(IDENTIFIED, (typed_hmac.hex(), client.key))]
     if client.kind != "office":  # hundreds of people share its address
