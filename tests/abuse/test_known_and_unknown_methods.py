@@ -9,6 +9,7 @@ from django.utils import timezone
 from webauthn.helpers import base64url_to_bytes
 
 from keyback.portal.limits.models import Counter
+from keyback.portal.methods.access_pass.passes import make
 from keyback.portal.methods.authenticator.method import METHOD as AUTHENTICATOR
 from keyback.portal.methods.passkey.ceremony import lookup
 from keyback.portal.methods.passkey.method import METHOD as PASSKEY
@@ -50,10 +51,15 @@ def _with_answers(person: Person) -> None:
     put_on_file(person, chosen, offered, by="self", now=timezone.now())
 
 
+def _with_pass(person: Person) -> None:
+    make(person, minutes=60, length=8, once=True, by="operator:test", now=timezone.now())
+
+
 CASES: dict[str, tuple[Callable[[Person], None], Fill]] = {
     "authenticator": (_with_app, {"code": "000000"}),
     "passkey": (_with_passkey, {"answer": '{"rawId": "AAAA"}'}),
     "questions": (_with_answers, {"answer-1": "Anna", "answer-2": "Bonn", "answer-3": "Käfer"}),
+    "access_pass": (_with_pass, {"pass": "aaaa bbbb"}),
 }
 
 

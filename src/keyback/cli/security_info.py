@@ -81,6 +81,28 @@ def tokens(*, slug: str, file: TextIO) -> None:
     click.echo(f"{len(found)} tokens are with their people.")
 
 
+@security_info.command("pass")
+@click.argument("user_id")
+@click.option("--minutes", type=int, default=60, show_default=True, help="How long it works: 10 to 43200.")
+@click.option("--length", type=int, default=8, show_default=True, help="How many characters: 8 to 48.")
+@click.option(
+    "--once/--many", default=True, show_default=True, help="Whether it works once, or until its time is over."
+)
+@on_portal
+def pass_(*, user_id: str, minutes: int, length: int, once: bool) -> None:
+    """Make a temporary access pass for one person, and print it; it is never shown again. An earlier one ends. Be sure
+    whom you tell it: whoever has it can prove with it that they are this person."""
+    from keyback.portal.methods.access_pass.passes import make
+    from keyback.portal.people.policies import policy_for
+
+    person = chosen_person(user_id)
+    text = make(person, minutes=minutes, length=length, once=once, by=operator(), now=datetime.now(UTC))
+    policy = policy_for(person.organization, person)
+    if policy is None or "access_pass" not in policy.methods:
+        click.echo("keyback: their policy does not list access_pass yet; see 'keyback policy set'", err=True)
+    click.echo(" ".join(text[i : i + 4] for i in range(0, len(text), 4)))
+
+
 @security_info.group()
 def questions() -> None:
     """An organization's own security questions, beside the predefined ones."""

@@ -19,6 +19,7 @@ from keyback.portal.audit import sealer
 from keyback.portal.limits import budgets
 from keyback.portal.messages import worker
 from keyback.portal.messages.models import Channel
+from keyback.portal.methods.access_pass import passes
 from keyback.portal.people import sync
 from keyback.portal.writeback import requests
 
@@ -31,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 def _forget(now: datetime) -> None:
-    for purge in (budgets.purge, tokens.purge, worker.purge, sync.purge):
+    for purge in (budgets.purge, tokens.purge, worker.purge, sync.purge, passes.purge):
         purge(now)
     Session.objects.filter(expire_date__lte=now).delete()
 

@@ -149,7 +149,9 @@ def test_a_person_without_answers_is_asked_too_and_no_answer_is_right(cleo: Pers
     assert WRONG in answer(walker, page, ["nobody answered this"] * 3).text
 
 
-def test_who_answered_fewer_than_are_asked_now_cannot_use_them(answered: dict[str, str], cleo: Person) -> None:
+def test_who_answered_fewer_than_are_asked_now_cannot_use_them(
+    answered: dict[str, str], cleo: Person, walker: Walker
+) -> None:
     from keyback.portal.methods.questions.method import METHOD
 
     assert METHOD.masks(cleo) == ["5 questions"]
@@ -159,7 +161,10 @@ def test_who_answered_fewer_than_are_asked_now_cannot_use_them(answered: dict[st
     assert METHOD.masks(cleo) == ["3 questions"]
     Policy.objects.update(questions_asked=4)
     assert METHOD.masks(cleo) == []
-    assert len(asked(to_questions(Walker()))) == 4
+    page = to_questions(walker)
+    right = {offered[key]: answer_to(key) for key in KEYS}
+    assert WRONG in answer(walker, page, [right[text] for text in asked(page)]).text
+    assert walker.recovery().gates_opened == []
 
 
 def test_answers_of_one_are_worth_nothing_for_another(answered: dict[str, str], cleo: Person) -> None:

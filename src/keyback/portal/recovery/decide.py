@@ -6,7 +6,7 @@ nobody learns from it who exists (unless the organization chose ``explain_to_per
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
 from keyback.portal.agents.models import Agent
@@ -58,12 +58,15 @@ def refusal_of_scope(person: Person, policy: Policy | None, now: datetime, *, ta
     return None if seated else "SSPR_0012"
 
 
-def refusal_of_person(person: Person, policy: Policy | None, now: datetime, *, take_seat: bool = False) -> str | None:
-    """Those of :func:`refusal_of_scope`, SSPR_0014, _0010 or _0030 for this person, else None."""
+def refusal_of_person(
+    person: Person, policy: Policy | None, now: datetime, *, take_seat: bool = False, opened: Collection[str] = ()
+) -> str | None:
+    """Those of :func:`refusal_of_scope`, SSPR_0014, _0010 or _0030 for this person, else None. ``opened``: gates that
+    are open already, also with what is used up by it."""
     refusal = refusal_of_scope(person, policy, now, take_seat=take_seat)
     if refusal is not None or policy is None:
         return refusal
-    if len(gates_held(person, policy)) < policy.gates:
+    if len(gates_held(person, policy) | set(opened)) < policy.gates:
         return "SSPR_0014"
     if person.source == Person.Source.CLOUD:
         return None

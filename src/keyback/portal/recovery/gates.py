@@ -120,7 +120,7 @@ def open_gate(recovery: Recovery, method: str, now: datetime) -> Recovery:
             return move(recovery, Event.PROVED, gates_opened=[method])
         if policy is not None and method in policy.methods and gate not in opened:
             opened.append(gate)
-        refusal = refusal_of_person(person, policy, now, take_seat=True)
+        refusal = refusal_of_person(person, policy, now, take_seat=True, opened=opened)
         if refusal is None and policy is not None and len(opened) < policy.gates:
             recovery = move(recovery, Event.GATE_OPENED, gates_opened=opened)
             return _look_early(recovery, person, now) if opened else recovery

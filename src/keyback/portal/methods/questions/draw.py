@@ -1,15 +1,17 @@
 """Which questions a person is asked now: some of those they answered, drawn anew with each challenge.
 
 Who answered none is asked questions made up for them: always the same for one account, as many as somebody's policy
-would ask, and drawn in the same way. Nothing on the page tells which it is.
+would have them answer, and drawn in the same way. Nothing on the page tells which it is; so as many are asked as the
+strictest policy of the organization wants, whoever it is, and whether the person's own wants more than they answered is
+looked at once the answers were right.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from django.conf import settings
 from django.utils import timezone
@@ -19,12 +21,14 @@ from keyback.portal.methods import challenges
 from keyback.portal.methods.questions import catalogue
 from keyback.portal.methods.questions.method import METHOD
 from keyback.portal.people.models import Policy
-from keyback.portal.people.policies import policy_for
 from keyback.portal.recovery.models import Challenge, Recovery
 from keyback.portal.recovery.subjects import likeness, person_or_nobody
 from keyback.portal.securityinfo.registered import Registered, held
 
 __all__ = ["Asked", "Draw", "draw"]
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +58,31 @@ def draw(recovery: Recovery, challenge: Challenge) -> Draw:
         for policy in Policy.objects.filter(organization=recovery.organization, reset=True).order_by("position", "id")
         if METHOD.name in policy.methods
     ]
-    policy = policy_for(recovery.organization, recovery.person)
     found = next(iter(held(person, METHOD.name, timezone.now())), None)
-    answers = list(found.secret["answers"]) if found else []
-    if policy is None or METHOD.name not in policy.methods or len(answers) < policy.questions_asked:
-        found = None
-        policy = _first(policies, likeness(recovery), "policy") or Policy()
-        keys = _shuffled(offered, likeness(recovery), "questions")[
-            : max(policy.questions_registered, policy.questions_asked)
+    if found is None:
+        alike = next(iter(_shuffled({str(policy.pk): policy for policy in policies}, recovery, "policy")), Policy())
+        pool = [
+            Asked(key, text, None)
+            for key, text in _shuffled({k: (k, v) for k, v in offered.items()}, recovery, "questions")
         ]
-        pool = [Asked(key, offered[key], None) for key in keys]
+        pool = pool[: alike.questions_registered]
     else:
-        pool = [Asked(one["key"], offered.get(one["key"], one["text"]), one["kept"]) for one in answers]
+        pool = [Asked(one["key"], offered.get(one["key"], one["text"]), one["kept"]) for one in found.secret["answers"]]
     seed = challenges.bytes_of(challenge, recovery)
     pool.sort(key=lambda one: hmac.digest(seed, one.key.encode(), hashlib.sha256))
-    asked = tuple(pool[: policy.questions_asked])
+    asked = tuple(pool[: max((policy.questions_asked for policy in policies), default=len(pool))])
     longest = max(map(_length, (*offered.values(), *(one.text for one in asked))))
     return Draw(asked, found, longest * len(asked) - sum(_length(one.text) for one in asked))
 
 
-def _first(policies: list[Policy], key: str, purpose: str) -> Policy | None:
-    order = _shuffled((str(policy.pk) for policy in policies), key, purpose)
-    return next((policy for policy in policies if order and str(policy.pk) == order[0]), None)
+def _shuffled(values: dict[str, T], recovery: Recovery, purpose: str) -> list[T]:
+    """In an order that is always the same for one account, and that nobody can work out."""
 
+    def place(key: str) -> bytes:
+        digest: bytes = settings.KEYRING.people_hmac("made up", purpose, likeness(recovery), key)
+        return digest
 
-def _shuffled(keys: Iterable[str], key: str, purpose: str) -> list[str]:
-    """In an order that is always the same for ``key``, and that nobody can work out."""
-    return sorted(keys, key=lambda one: bytes(settings.KEYRING.people_hmac("made up", purpose, key, one)))
+    return [values[key] for key in sorted(values, key=place)]
 
 
 def _length(text: str) -> int:

@@ -34,4 +34,6 @@ def try_answers(
 
 
 def _taken(found: Registered, now: datetime) -> bool:
+    if not METHOD.masks(found.row.person):
+        return False  # the person's policy asks for more answers by now than they gave
     return RegisteredMethod.objects.filter(pk=found.row.pk).update(used_at=now) == 1

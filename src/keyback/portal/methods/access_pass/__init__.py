@@ -1,0 +1,1 @@
+"""A temporary access pass, which the helpdesk makes for somebody who has nothing else at hand."""
