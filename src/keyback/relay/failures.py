@@ -63,7 +63,8 @@ def audit_refusal(client: str, code: str, agent: Agent | None, tracking_id: UUID
     """For the organization of the agent whose token or assertion it was; else for the instance's own."""
     try:
         organization_id = default_organization().id if agent is None else agent.organization_id
-        spend_all(organization_id, (AUDITED_ONE_KIND, (client, code)), (AUDITED_A_DAY, ()), now=now)
+        day = (AUDITED_A_DAY, (str(organization_id),))
+        spend_all(organization_id, (AUDITED_ONE_KIND, (client, code)), day, now=now)
     except (NoOrganization, Blocked):
         return
     write(
