@@ -27,7 +27,7 @@ from keyback.passwords.breached import BreachedFile, Kind
 from keyback.passwords.breachedbuild import build
 from keyback.passwords.normalise import normalise
 
-__all__ = ["run"]
+__all__ = ["rate", "resident_of_lookups", "run"]
 
 TERMS = 100_000
 HASHES = 20_000_000
@@ -56,21 +56,21 @@ def _banned(folder: Path) -> None:
     of_words = [_of_words(rng, terms) for _ in range(20_000)]
     mixed = [one for pair in zip(by_chance, of_words, strict=True) for one in pair]
     print(f"  {'passwords of 8 to 20 characters':44} {'a second':>10} {'beside zxcvbn':>14}")
-    base = _rate(zxcvbn, mixed[:300])
+    base = rate(zxcvbn, mixed[:300])
     rows: list[tuple[str, float]] = [
-        ("whole check, random characters", _rate(lambda text: banned.examine(text, NAMES), by_chance)),
-        ("whole check, made of words of the list", _rate(lambda text: banned.examine(text, NAMES), of_words)),
-        ("whole check, half of each", _rate(lambda text: banned.examine(text, NAMES), mixed)),
+        ("whole check, random characters", rate(lambda text: banned.examine(text, NAMES), by_chance)),
+        ("whole check, made of words of the list", rate(lambda text: banned.examine(text, NAMES), of_words)),
+        ("whole check, half of each", rate(lambda text: banned.examine(text, NAMES), mixed)),
         (
             "whole check, strict, half of each",
-            _rate(lambda text: banned.examine(text, NAMES, strict=True), mixed[:4000]),
+            rate(lambda text: banned.examine(text, NAMES, strict=True), mixed[:4000]),
         ),
         ("zxcvbn (an estimate, no list of ours)", base),
-        ("rapidfuzz: is one term within distance 1?", _rate(_scan(terms), mixed[:60])),
-        ("symspellpy: the same", _rate(_symspell(terms), mixed[:4000])),
+        ("rapidfuzz: is one term within distance 1?", rate(_scan(terms), mixed[:60])),
+        ("symspellpy: the same", rate(_symspell(terms), mixed[:4000])),
     ]
-    for name, rate in rows:
-        print(f"  {name:44} {rate:>10,.0f} {rate / base:>13,.2f}x")
+    for name, found in rows:
+        print(f"  {name:44} {found:>10,.0f} {found / base:>13,.2f}x")
 
 
 def _breached(folder: Path) -> None:
@@ -88,18 +88,18 @@ def _breached(folder: Path) -> None:
     asked = [one for pair in zip(there, (rng.randbytes(20) for _ in there), strict=True) for one in pair]
     rng.shuffle(asked)
     breached = BreachedFile(out)
-    rate = _rate(breached.has, asked)
+    ours = rate(breached.has, asked)
     found = sum(map(breached.has, asked))
     kept = set(there)
-    base = _rate(kept.__contains__, asked)
+    base = rate(kept.__contains__, asked)
     print(f"\nBreached passwords: {count:,} hashes, {out.stat().st_size / count:.2f} bytes each, built in {took:.0f} s")
     print(
-        f"  look-ups, warm, half of them listed            {rate:>10,.0f} a second ({found:,} of {len(asked):,} found)"
+        f"  look-ups, warm, half of them listed            {ours:>10,.0f} a second ({found:,} of {len(asked):,} found)"
     )
     print(
-        f"  a Python set of {len(kept):,} of them               {base:>10,.0f} a second, so ours is {rate / base:.3f}x"
+        f"  a Python set of {len(kept):,} of them               {base:>10,.0f} a second, so ours is {ours / base:.3f}x"
     )
-    print(f"  resident after 400,000 look-ups by a process of its own: {_resident_of_lookups(out):.0f} MB")
+    print(f"  resident after 400,000 look-ups by a process of its own: {resident_of_lookups(out):.0f} MB")
 
 
 def _terms(rng: random.Random) -> list[str]:
@@ -140,7 +140,7 @@ def _symspell(terms: Sequence[str]) -> Callable[[str], object]:
     return lambda text: spell.lookup(normalise(text), Verbosity.TOP, max_edit_distance=1)
 
 
-def _rate(call: Callable[..., object], inputs: Sequence[object]) -> float:
+def rate(call: Callable[..., object], inputs: Sequence[object]) -> float:
     best = 0.0
     for _ in range(3):
         began = time.process_time()
@@ -182,7 +182,7 @@ def _resident(path: Path) -> float:
     return _of_a_process(_LIST_PROGRAM, path)
 
 
-def _resident_of_lookups(path: Path) -> float:
+def resident_of_lookups(path: Path) -> float:
     return _of_a_process(_LOOKUP_PROGRAM, path)
 
 

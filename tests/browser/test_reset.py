@@ -73,6 +73,25 @@ def test_a_password_that_breaks_a_rule_is_not_sent_and_one_typed_differently_nei
     assert api.kinit(whole.forest, person.account, password) is api.SignIn.OK
 
 
+def test_a_password_that_is_easy_to_guess_is_told_plainly_and_another_one_is_taken(
+    whole: Whole, visit: Callable[..., Walk]
+) -> None:
+    person = whole.take()
+    walk = visit()
+    walk.to_choose(person)
+    walk.choose_password("P@ssw0rd-2026")
+    expect(walk.page).to_have_title(re.compile("Error: "))
+    summary = walk.page.locator("#error-summary")
+    expect(summary).to_contain_text("This password is too easy to guess. Choose another one.")
+    expect(summary).to_be_focused()
+    assert "p@ssw" not in walk.page.content().lower()  # neither the password, nor the word in it
+    assert api.kinit(whole.forest, person.account, INITIAL_PASSWORD) is api.SignIn.OK
+    password = fresh_password()
+    walk.choose_password(password)
+    walk.at(DONE)
+    assert api.kinit(whole.forest, person.account, password) is api.SignIn.OK
+
+
 def test_the_same_browser_sees_where_the_code_goes_the_next_time(whole: Whole, visit: Callable[..., Walk]) -> None:
     person = whole.take()
     walk = visit()

@@ -1,13 +1,44 @@
 """What is kept of a cloud person's password, and what may become one."""
 
+import logging
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
+import pytest
 from argon2 import PasswordHasher
+from pydantic import ValidationError
 
+from keyback.passwords.breached import BreachedDamaged, Kind, digest_of
+from keyback.passwords.breachedbuild import build
+from keyback.portal.config import PasswordsConfig
+from keyback.portal.people import cloud
 from keyback.portal.people.cloud import set_password, verify_password
 from keyback.portal.people.models import CloudPassword, Person
+from tests.support.ranges import ranges
 
 OLD = "Sommer-war-warm-6"
+FINE = "Kd8%vw-Qz2#m"
+
+Configure = Callable[..., None]
+
+
+@pytest.fixture
+def configure(settings: Any) -> Iterator[Configure]:
+    """[passwords] of the portal's own file, as if it had been started with it."""
+
+    def configure(**values: object) -> None:
+        passwords = PasswordsConfig.model_validate(values)
+        settings.CONFIG = settings.CONFIG.model_copy(update={"passwords": passwords})
+        cloud.breached.cache_clear()
+
+    yield configure
+    cloud.breached.cache_clear()
+
+
+def codes(person: Person, password: str) -> list[str]:
+    return [finding.code.value for finding in cloud.findings(person, password)]
 
 
 def test_the_hash_is_argon2id_and_an_older_one_is_made_anew_when_it_is_used(ana: Person, now: datetime) -> None:
@@ -21,3 +52,45 @@ def test_the_hash_is_argon2id_and_an_older_one_is_made_anew_when_it_is_used(ana:
     assert strong.changed_at == now
     assert verify_password(ana, OLD)
     assert CloudPassword.objects.get().hash == strong.hash
+
+
+def test_breached_ones_are_refused_out_of_a_file(ana: Person, configure: Configure, tmp_path: Path) -> None:
+    assert codes(ana, FINE) == []
+    (tmp_path / "corpus").write_text(digest_of(FINE, Kind.SHA1).hex() + ":1\n")
+    build([tmp_path / "corpus"], tmp_path / "breached", Kind.SHA1)
+    configure(breached_file=tmp_path / "breached")
+    assert [codes(ana, FINE), codes(ana, FINE + "1")] == [["breached"], []]
+
+
+def test_breached_ones_are_refused_by_a_range_service_and_what_it_cannot_say_by_the_setting(
+    ana: Person, configure: Configure, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    with ranges(FINE) as service:
+        configure(breached_url=service.url, breached_without_answer="refuse")
+        assert [codes(ana, FINE), codes(ana, FINE + "1")] == [["breached"], []]
+        service.manner = "fails"
+        assert codes(ana, FINE + "1") == ["unchecked"]
+        configure(breached_url=service.url, breached_without_answer="accept")
+        assert codes(ana, FINE) == []
+    assert "could not be held against breached ones" in caplog.text
+    assert "/range/" not in caplog.text  # the address holds digits of the hash
+
+
+@pytest.mark.parametrize(
+    ("values", "problem"),
+    [
+        ({"breached_url": "https://ranges.example.test"}, "needs breached_without_answer"),
+        ({"breached_url": "http://ranges.example.test", "breached_without_answer": "accept"}, "https://"),
+        ({"breached_url": "https://r.test", "breached_without_answer": "accept", "breached_file": "/x"}, "not both"),
+    ],
+)
+def test_settings_that_say_too_little_or_too_much_are_refused(values: dict[str, object], problem: str) -> None:
+    with pytest.raises(ValidationError, match=problem):
+        PasswordsConfig.model_validate(values)
+
+
+def test_a_file_that_cannot_be_used_stops_the_start(configure: Configure, tmp_path: Path) -> None:
+    configure(breached_file=tmp_path / "missing")
+    with pytest.raises(BreachedDamaged, match="No such file"):
+        cloud.breached()

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from keyback.agent.files import read_private
+from keyback.breaches import BreachedSettings
 from keyback.directory import PEOPLE, Anchor, DirectoryServer
 from keyback.errors import ConfigurationError
 from keyback.protocol.limits import MAX_WORK_PER_POLL
@@ -66,35 +67,22 @@ class Protected(_Frozen):
     dns: frozenset[str] = frozenset()
 
 
-class Passwords(_Frozen):
+class Passwords(BreachedSettings, _Frozen):
     """What new passwords are held against beyond the directory's policy. ``mode``: off, audit (told in an event, but
     accepted) or enforce; where mode, strict or extended is left out, the organization's list says it, else enforce.
 
-    ``banned_file``: further terms, one a line. Breached passwords: a file, or the address of a range service with what
-    happens when it does not answer in time.
+    ``banned_file``: further terms, one a line.
     """
 
     mode: Literal["off", "audit", "enforce"] | None = None
     strict: bool | None = None
     extended: bool | None = None
     banned_file: Path | None = None
-    breached_file: Path | None = None
-    breached_url: str | None = None
-    breached_timeout_s: Annotated[float, Field(gt=0, le=30)] = 2.0
-    breached_without_answer: Literal["accept", "refuse"] | None = None
 
     @field_validator("breached_url")
     @classmethod
     def _range_url(cls, value: str | None) -> str | None:
         return None if value is None else secure_url(value)
-
-    @model_validator(mode="after")
-    def _one_source(self) -> Passwords:
-        if self.breached_file and self.breached_url:
-            raise ValueError("give breached_file or breached_url, not both")
-        if self.breached_url and self.breached_without_answer is None:
-            raise ValueError("breached_url needs breached_without_answer: accept or refuse")
-        return self
 
 
 class ForestConfig(_Frozen):

@@ -12,18 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import httpx2
-
 from keyback.agent.catalogue import Kind
 from keyback.agent.config import Passwords
 from keyback.agent.events import Events
 from keyback.agent.files import read_private, write_private
 from keyback.agent.identity import Identity
+from keyback.breaches import breached_of
 from keyback.errors import ConfigurationError
 from keyback.passwords import BannedWords, Code, PersonNames, Profile, Rules, builtin, judge
-from keyback.passwords.breached import BreachedFile
-from keyback.passwords.ranges import RangeService
-from keyback.passwords.rules import Breached
 from keyback.passwords.terms import TermsRefused, compile_with_builtin, parse_terms, read_terms
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.errors import ProtocolError
@@ -55,7 +51,7 @@ class Screen:
         self._events = events
         self._lock = threading.Lock()
         self._own_terms = [] if settings.banned_file is None else read_terms(settings.banned_file)
-        self._breached = _breached(settings)
+        self._breached = breached_of(settings)
         self._active = self._without_list() if settings.mode == "off" else self._kept()
 
     @property
@@ -153,22 +149,3 @@ class Screen:
             else hashlib.sha256("\n".join(self._own_terms).encode()).hexdigest()[:16]
         )
         return f"{terms.version} {self._extended(terms)} {builtin().title} {own}"
-
-
-def _breached(settings: Passwords) -> Breached | None:
-    if settings.breached_file is not None:
-        return BreachedFile(settings.breached_file)
-    if settings.breached_url is None:
-        return None
-    client = httpx2.Client(timeout=settings.breached_timeout_s, headers={"Add-Padding": "true"})
-    address = settings.breached_url
-
-    def ask(prefix: str) -> str:
-        try:
-            answer = client.get(f"{address}/{prefix}")
-            answer.raise_for_status()
-        except httpx2.HTTPError as error:
-            raise OSError(type(error).__name__) from None
-        return answer.text
-
-    return RangeService(ask, fail_open=settings.breached_without_answer == "accept")

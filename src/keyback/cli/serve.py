@@ -121,9 +121,11 @@ def _people() -> WsgiBridge:
     _ = settings.KEYRING.django  # a missing key is told now, and not to the first person
     # Before Django's application is made, which looks at it.
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+    from keyback.portal.people import cloud
     from keyback.portal.wsgi import application
     from keyback.relay.bridge import WsgiBridge
 
+    cloud.breached()  # and so is a file that cannot be used
     return WsgiBridge(application, max_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 

@@ -1,15 +1,16 @@
 """A compiled list of banned terms: one file, mapped into memory and so shared by every process that opens it.
 
-Layout: the line ``KEYBACK BANNED 1``, then a line of JSON (what the list is, where each section begins, its CRC-32),
+Layout: the line ``KEYBACK BANNED 2``, then a line of JSON (what the list is, where each section begins, its CRC-32),
 then the sections. ``terms`` and ``near`` are MARISA tries (a succinct structure, usable where it lies in the file):
 
 - ``terms``: the normalised terms;
 - ``near``: each term, and each term with one character left out, a separator, and which character went from where. Two
   texts within distance 1 meet there: one lookup for the text, and one for each character left out of it.
 
-``starts`` and ``ends``: the first and last 4 characters of every term, and the first and last 2 and 3 of those up to 8
-characters. A text within distance 1 of a term has its first or its second half in common with it, so that most
-passwords are done with two look-ups in a set.
+``starts`` and ``ends``: the first and last 1 to 4 characters of every term; the ends are read backwards. ``bits``: one
+for the CRC-32 of each longer beginning, of each longer end, and of each text in ``near``. A bit may be set for another
+text, so they only tell where a trie need not be asked. With them it is known how far into a text some term goes from
+either side; an edit lies where the two meet, which leaves one or two look-ups instead of one for each character.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from __future__ import annotations
 import json
 import mmap
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +29,15 @@ from keyback.errors import ConfigurationError
 from keyback.passwords.normalise import normalise
 
 __all__ = [
+    "END",
+    "GRAM",
     "LONGEST_TERM",
     "MAGIC",
     "MOST_TERMS",
+    "NEAR",
     "SEPARATOR",
     "SHORTEST_TERM",
+    "START",
     "Sections",
     "TermsRefused",
     "compile_terms",
@@ -45,9 +50,12 @@ MOST_TERMS = 100_000
 SEPARATOR = "\x01"
 _FIRST_POSITION = 2  # position 0 is written as the character after the separator
 
-MAGIC = b"KEYBACK BANNED 1\n"
+MAGIC = b"KEYBACK BANNED 2\n"
+GRAM = 4
+"""The longest piece that stands in ``starts`` and ``ends``; what is longer has a bit."""
+START, END, NEAR = 0, 1, 2
+"""What the CRC-32 begins with: for a beginning, an end, and a text in ``near``."""
 _ALIGNMENT = 16
-_SHORT = 8
 
 
 class TermsRefused(ConfigurationError):
@@ -65,6 +73,7 @@ class Sections:
     near: Any
     starts: frozenset[str]
     ends: frozenset[str]
+    bits: memoryview
     longest: int
     count: int
     extended: bool
@@ -90,6 +99,7 @@ class Sections:
                 near=marisa_trie.Trie().map(parts["near"]),
                 starts=_words(parts["starts"]),
                 ends=_words(parts["ends"]),
+                bits=parts["bits"],
                 longest=int(header["longest"]),
                 count=int(header["count"]),
                 extended=bool(header["extended"]),
@@ -119,11 +129,14 @@ def compile_terms(terms: Iterable[str], *, title: str, extended: bool = False, m
         chosen.add(normalise(term, extended=extended))
         if len(chosen) > most:
             raise TermsRefused(f"more than {most} terms")
+    backwards = {term[::-1] for term in chosen}
+    near = list(_near_keys(chosen))
     sections = {
         "terms": marisa_trie.Trie(chosen).tobytes(),
-        "near": marisa_trie.Trie(_near_keys(chosen)).tobytes(),
-        "starts": "\n".join(sorted(_starts(chosen))).encode(),
-        "ends": "\n".join(sorted({term[::-1] for term in _starts({term[::-1] for term in chosen})})).encode(),
+        "near": marisa_trie.Trie(near).tobytes(),
+        "starts": "\n".join(sorted(_grams(chosen))).encode(),
+        "ends": "\n".join(sorted(_grams(backwards))).encode(),
+        "bits": _bits(chosen, backwards, near),
     }
     longest = max(map(len, chosen), default=0)
     facts = {"title": title, "count": len(chosen), "longest": longest, "extended": extended}
@@ -148,13 +161,25 @@ def _near_keys(terms: Iterable[str]) -> Iterator[str]:
                 yield f"{term[:i]}{term[i + 1 :]}{SEPARATOR}{chr(_FIRST_POSITION + i)}{left_out}"
 
 
-def _starts(terms: Iterable[str]) -> set[str]:
-    found = set()
-    for term in terms:
-        found.add(term[:4])
-        if len(term) <= _SHORT:
-            found.update((term[:2], term[:3]))
-    return found
+def _grams(terms: Iterable[str]) -> set[str]:
+    return {term[:size] for term in terms for size in range(1, GRAM + 1)}
+
+
+def _bits(terms: Iterable[str], backwards: Iterable[str], near: Sequence[str]) -> bytes:
+    """A table of 2^n bytes, so that about a tenth is set. The low bits of a CRC tell the byte, its three highest the
+    bit."""
+    table = bytearray(1 << (2 * len(near)).bit_length())
+    mask, crc32 = len(table) - 1, zlib.crc32
+    for role, ones in ((START, terms), (END, backwards)):
+        for one in ones:
+            crc = crc32(one[:GRAM].encode(), role)
+            for character in one[GRAM:]:
+                crc = crc32(character.encode(), crc)
+                table[crc & mask] |= 1 << (crc >> 29)
+    for key in near:
+        crc = crc32(key[: key.index(SEPARATOR)].encode(), NEAR)
+        table[crc & mask] |= 1 << (crc >> 29)
+    return bytes(table)
 
 
 def _file(facts: dict[str, object], sections: dict[str, bytes]) -> bytes:

@@ -18,12 +18,14 @@ that has counted already).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import compress, count
 from pathlib import Path
 from typing import NamedTuple
+from zlib import crc32
 
-from keyback.passwords._termfile import SEPARATOR, Sections, compile_terms
+from keyback.passwords._termfile import END, GRAM, NEAR, SEPARATOR, START, Sections, compile_terms
 from keyback.passwords.normalise import normalise
 
 __all__ = ["POINTS_NEEDED", "BannedWords", "Match", "Verdict", "builtin"]
@@ -33,11 +35,10 @@ _DATA = Path(__file__).parent / "data"
 _SHORTEST_RUN = 4
 # No term holds these: halves of surrogate pairs have no UTF-8, and the look-ups use the separator themselves.
 _NOT_IN_TERMS = re.compile(f"[{SEPARATOR}\ud800-\udfff]")
-_GRAM = 4
 _FIRST_POSITION = 2
 
 # The overlapping 4-character pieces of a text of each usual length, as slices made once.
-_GRAMS = [[slice(i, i + _GRAM) for i in range(n - _GRAM + 1)] for n in range(65)]
+_GRAMS = [[slice(i, i + GRAM) for i in range(n - GRAM + 1)] for n in range(65)]
 
 
 class Match(NamedTuple):
@@ -116,6 +117,9 @@ class BannedWords:
         self._near_keys = sections.near.keys
         self._starts = sections.starts
         self._ends = sections.ends
+        self._terms = sections.terms
+        self._bits = sections.bits
+        self._mask = len(sections.bits) - 1
         self._longest = sections.longest
 
     @classmethod
@@ -139,79 +143,101 @@ class BannedWords:
     def examine(self, password: str, names: Sequence[str] = (), *, strict: bool = False) -> Verdict:
         """The whole check; ``names`` come from `name_words`. Linear in the password's length."""
         text = normalise(password, extended=self.extended)
-        name = next((word for word in names if word in text), None) if names else None
+        name = None
+        for word in names:
+            if word in text:
+                name = word
+                break
         plain = text
         if SEPARATOR in text or not text.isascii():
             plain = _NOT_IN_TERMS.sub("\0", text)
         matches = self._exact(plain)
         if not matches:
             return self._without_exact(text, plain, name, strict=strict)
-        score = len({match.term for match in matches}) if strict else len(matches)
-        seen = {match.term for match in matches}
-        found: list[Match] = []
-        for start, end in _gaps(matches, len(plain)):
-            near = self._in_run(plain, start, end, seen, strict=strict)
-            fresh = {match.term for match in near} - seen if strict else near
-            score += len(fresh) + (end - start) - sum(match.end - match.start for match in near)
-            seen.update(match.term for match in near)
-            found += near
-        return Verdict(text, score, tuple(sorted(matches + found, key=_start)), self._whole(plain, matches), name)
+        whole = self._whole(plain, matches)
+        gaps = _gaps(matches, len(plain))
+        if strict:
+            score, found = self._strictly(plain, gaps, {match.term for match in matches})
+        else:
+            score, found = len(matches), []
+            for start, end in gaps:
+                if near := self._in_run(plain, start, end):
+                    found.append(near)
+                    score += 1
+                else:
+                    score += end - start
+        if found:
+            matches = sorted(matches + found, key=_start)
+        return Verdict(text, score, tuple(matches), whole, name)
 
     def _without_exact(self, text: str, plain: str, name: str | None, *, strict: bool) -> Verdict:
         """The usual case: one run, which is the whole password."""
         length = len(plain)
-        near = self._near(plain) if length <= self._longest + 1 else ()
+        near = self._near(plain)
         whole = Match(near[0][1], 0, length, near[0][0]) if near else None
         if whole and length >= _SHORTEST_RUN:
             return Verdict(text, 1, (whole,), whole, name)
         if not strict or length < _SHORTEST_RUN:
             return Verdict(text, length, (), whole, name)
-        found = self._windows(plain, 0, length, set())
-        score = len({match.term for match in found}) + length - sum(match.end - match.start for match in found)
+        score, found = self._strictly(plain, [(0, length)], set())
         return Verdict(text, score, tuple(found), whole, name)
+
+    def _strictly(self, text: str, gaps: Sequence[tuple[int, int]], seen: set[str]) -> tuple[int, list[Match]]:
+        """The score and the windows that matched; ``seen``: the terms that occur exactly, and then those others."""
+        found: list[Match] = []
+        rest = 0
+        for start, end in gaps:
+            windows = self._windows(text[start:end], start, seen) if end - start >= _SHORTEST_RUN else []
+            rest += (end - start) - sum(match.end - match.start for match in windows)
+            found += windows
+        return len(seen) + rest, found
 
     def _whole(self, text: str, matches: Sequence[Match]) -> Match | None:
         first = matches[0]
         if first.start == 0 and first.end == len(text):
             return first
-        if len(text) > self._longest + 1:
-            return None
-        near = self._near(text)
+        last = matches[-1]
+        near = self._near(
+            text,
+            GRAM if first.start else first.end,
+            GRAM if last.end < len(text) else last.end - last.start,
+        )
         return Match(near[0][1], 0, len(text), near[0][0]) if near else None
 
     def _exact(self, text: str) -> list[Match]:
         length = len(text)
-        grams = _GRAMS[length] if length < len(_GRAMS) else [slice(i, i + _GRAM) for i in range(length - _GRAM + 1)]
-        starts = self._starts
-        if starts.isdisjoint(map(text.__getitem__, grams)):
-            return []
-        found, place = [], 0
-        while place <= length - _GRAM:
-            if text[place : place + _GRAM] in starts and (terms := self._prefixes(text[place : place + self._longest])):
-                term = terms[-1]
-                found.append(Match(term, place, place + len(term), 0))
-                place += len(term)
-            else:
-                place += 1
+        grams = _GRAMS[length] if length < len(_GRAMS) else [slice(i, i + GRAM) for i in range(length - GRAM + 1)]
+        found: list[Match] = []
+        place = 0
+        for hit in compress(count(), map(self._starts.__contains__, map(text.__getitem__, grams))):
+            if hit >= place and (terms := self._prefixes(text[hit : hit + self._longest])):
+                place = hit + len(terms[-1])
+                found.append(Match(terms[-1], hit, place, 0))
         return found
 
-    def _in_run(self, text: str, start: int, end: int, seen: set[str], *, strict: bool) -> list[Match]:
-        if end - start < _SHORTEST_RUN:
-            return []
-        if strict:
-            return self._windows(text, start, end, seen)
-        if end - start > self._longest + 1 or not (near := self._near(text[start:end])):
-            return []
-        return [Match(near[0][1], start, end, near[0][0])]
+    def _in_run(self, text: str, start: int, end: int) -> Match | None:
+        if end - start < _SHORTEST_RUN or not (near := self._near(text[start:end])):
+            return None
+        return Match(near[0][1], start, end, near[0][0])
 
-    def _windows(self, text: str, start: int, end: int, seen: set[str]) -> list[Match]:
+    def _windows(self, run: str, offset: int, seen: set[str]) -> list[Match]:
+        """Adds to ``seen``. ``offset``: where the run lies in the password."""
         found: list[Match] = []
-        seen = set(seen)
-        while end - start >= _SHORTEST_RUN:
-            for stop in range(min(end, start + self._longest + 1), start + _SHORTEST_RUN - 1, -1):
-                if near := self._near(text[start:stop]):
+        length, longest, reach = len(run), self._longest, self._reach
+        backwards = run[::-1]
+        # For each end of a window, from where on an edit may lie: what follows must be how a term ends.
+        lows = [
+            end - 1 - reach(backwards[length - end : length - end + longest], self._ends, END)
+            for end in range(_SHORTEST_RUN, length + 1)
+        ]
+        start = 0
+        while length - start >= _SHORTEST_RUN:
+            high = start + reach(run[start : start + longest], self._starts, START)
+            for stop in range(min(length, start + longest + 1), start + _SHORTEST_RUN - 1, -1):
+                low = lows[stop - _SHORTEST_RUN]
+                if low <= high and (near := self._within_one(run[start:stop], max(0, low - start), high - start)):
                     distance, term = next((one for one in near if one[1] in seen), near[0])
-                    found.append(Match(term, start, stop, distance))
+                    found.append(Match(term, offset + start, offset + stop, distance))
                     seen.add(term)
                     start = stop
                     break
@@ -219,32 +245,80 @@ class BannedWords:
                 start += 1
         return found
 
-    def _near(self, text: str) -> Sequence[tuple[int, str]]:
-        """(distance, term) of every term within distance 1, best first."""
+    def _reach(self, text: str, grams: frozenset[str], role: int, least: int = GRAM) -> int:
+        """How many characters of the text some term begins with (or ends with, both backwards). Rarely too many.
+        ``least``: how many are known to be."""
+        size = min(len(text), self._longest)
+        if text[:GRAM] not in grams:
+            for shorter in range(min(size, GRAM - 1), 0, -1):
+                if text[:shorter] in grams:
+                    return shorter
+            return 0
+        bits, mask = self._bits, self._mask
+        for longer in range(least + 1, size + 1):
+            crc = crc32(text[:longer].encode(), role)
+            if not bits[crc & mask] >> (crc >> 29) & 1:
+                return longer - 1
+        return size
+
+    def _has(self, piece: str, grams: frozenset[str], role: int) -> bool:
+        """Whether some term begins (ends) with this. Rarely wrong, and then True."""
+        if len(piece) <= GRAM:
+            return piece in grams
+        crc = crc32(piece.encode(), role)
+        return bool(self._bits[crc & self._mask] >> (crc >> 29) & 1)
+
+    def _near(self, text: str, head: int = GRAM, tail: int = GRAM) -> Sequence[tuple[int, str]]:
+        """(distance, term) of the terms within distance 1, best first; of those at distance 0 only that one.
+        ``head`` and ``tail``: how many characters are known to begin, and to end, a term."""
         length = len(text)
-        half = length // 2
-        # An edit leaves one half of the text as it is in the term: no known half, no term.
-        if length >= 2 * _GRAM:
-            first, second = text[:_GRAM] in self._starts, text[-_GRAM:] in self._ends
-        elif length >= _SHORTEST_RUN:
-            first, second = text[:half] in self._starts, text[half:] in self._ends
-        else:
-            first = second = True
-        if not (first or second):
+        if length > self._longest + 1:
             return ()
-        keys = self._near_keys
+        backwards = text[::-1]
+        starts, ends = self._starts, self._ends
+        # An edit leaves one half as it is.
+        if length >= 2 * GRAM and text[:GRAM] not in starts and backwards[:GRAM] not in ends:
+            return ()
+        high = self._reach(text, starts, START, head)
+        if high == length and text in self._terms:
+            return ((0, text),)
+        rest = length - 1 - high
+        if rest > 0 and not self._has(backwards[:rest], ends, END):
+            return ()
+        low = length - 1 - self._reach(backwards, ends, END, max(tail, rest))
+        return self._within_one(text, max(0, low), high) if low <= high else ()
+
+    def _within_one(self, text: str, low: int, high: int) -> Sequence[tuple[int, str]]:
+        """(distance, term) of every term within distance 1, best first, where the edit lies between these places: terms
+        begin with what is before ``high``, and end with what is after ``low``."""
+        bits, mask = self._bits, self._mask
         found = set()
-        key = text + SEPARATOR
-        for hit in keys(key):
-            found.add((0, text) if len(hit) == len(key) else (1, _restored(hit)))
-        for i in range(0 if second else half, length if first else half):
-            key = f"{text[:i]}{text[i + 1 :]}{SEPARATOR}"
-            for hit in keys(key):
-                if len(hit) == len(key):
-                    found.add((1, hit[:-1]))
-                elif _differ_once(term := _restored(hit), text):
-                    found.add((1, term))
-        return sorted(found)
+        if low < high or not low:  # both overlap: all of it may be a term, or lack a character
+            crc = crc32(text.encode(), NEAR)
+            if bits[crc & mask] >> (crc >> 29) & 1:
+                for term in self._of_key(text):
+                    found.add((int(term != text), term))
+        for place in range(low, min(high + 1, len(text))):
+            left = text[:place] + text[place + 1 :]
+            crc = crc32(left.encode(), NEAR)
+            if bits[crc & mask] >> (crc >> 29) & 1:
+                for term in self._of_key(left):
+                    # Without a character at the same place it must be the same; then that one was substituted.
+                    if term == left or (term[place] != text[place] and term[:place] + term[place + 1 :] == left):
+                        found.add((1, term))
+        return sorted(found) if len(found) > 1 else tuple(found)
+
+    def _of_key(self, key: str) -> list[str]:
+        """The terms that are this, or are this without one of their characters."""
+        terms = []
+        end = len(key)
+        for hit in self._near_keys(key + SEPARATOR):
+            if len(hit) == end + 1:
+                terms.append(key)
+            else:
+                place = ord(hit[-2]) - _FIRST_POSITION
+                terms.append(key[:place] + hit[-1] + key[place:])
+        return terms
 
 
 @cache
@@ -257,21 +331,12 @@ def _start(match: Match) -> int:
     return match.start
 
 
-def _gaps(matches: Sequence[Match], length: int) -> Iterator[tuple[int, int]]:
-    place = 0
+def _gaps(matches: Sequence[Match], length: int) -> list[tuple[int, int]]:
+    found, place = [], 0
     for match in matches:
         if match.start > place:
-            yield place, match.start
+            found.append((place, match.start))
         place = match.end
     if place < length:
-        yield place, length
-
-
-def _restored(hit: str) -> str:
-    """The term of a key: what was left out goes back to where it was."""
-    place = ord(hit[-2]) - _FIRST_POSITION
-    return hit[:place] + hit[-1] + hit[place:-3]
-
-
-def _differ_once(term: str, text: str) -> bool:
-    return sum(a != b for a, b in zip(term, text, strict=True)) == 1
+        found.append((place, length))
+    return found

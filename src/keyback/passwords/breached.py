@@ -22,6 +22,7 @@ import mmap
 import os
 import struct
 import sys
+import threading
 import zlib
 from enum import StrEnum
 from pathlib import Path
@@ -30,7 +31,7 @@ from typing import NamedTuple
 from keyback.errors import ConfigurationError
 from keyback.passwords._md4 import md4
 
-__all__ = ["BLOCK", "ENTRY", "HEADER", "BreachedDamaged", "BreachedFile", "Header", "Kind", "digest_of"]
+__all__ = ["BLOCK", "ENTRY", "HEADER", "BreachedDamaged", "BreachedFile", "Header", "Kind", "LatestFile", "digest_of"]
 
 BLOCK = 65_536
 ENTRY = 5
@@ -172,6 +173,37 @@ class BreachedFile:
         for place in range(start, end, 16 * BLOCK):
             crc = zlib.crc32(self._map[place : min(place + 16 * BLOCK, end)], crc)
         return crc
+
+
+class LatestFile:
+    """``password in latest``, in whatever file has this path at the moment: one that was renamed over it is used from
+    the next look-up on. Safe in threads. Both opening and looking up raise BreachedDamaged; a file that was cut short
+    where it lay is not touched again."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._current = self._opened()
+
+    def __contains__(self, password: str) -> bool:
+        seen, file = self._current
+        if self._look() != seen:
+            with self._lock:
+                if self._look() != self._current[0]:
+                    self._current = self._opened()
+                file = self._current[1]
+        return password in file
+
+    def _opened(self) -> tuple[tuple[int, ...], BreachedFile]:
+        # Looked at before it is opened: what comes between is noticed at the next look-up.
+        return self._look(), BreachedFile(self._path)
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            status = self._path.stat()
+        except OSError as error:
+            raise BreachedDamaged(f"{self._path}: {error.strerror}") from None
+        return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _numbers(view: memoryview) -> memoryview:

@@ -10,6 +10,7 @@ interrupted goes on from its last mark, if the sources are still the same. Memor
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sys
@@ -45,12 +46,15 @@ class BuildRefused(ConfigurationError):
 
 @dataclass
 class _Mark:
-    """How far a build has come; written after each stretch."""
+    """How far a build has come; written after each stretch. ``sources``: a digest of their names, sizes and times,
+    since a corpus may be a million files. ``done``: bytes of the sources before the one at ``source``."""
 
     kind: str
     min_count: int
-    sources: list[tuple[str, int, int]]
+    sources: str
+    total: int
     source: int = 0
+    done: int = 0
     offset: int = 0
     sizes: list[int] = field(default_factory=lambda: [0] * _PARTITIONS)
     bits: int = 0
@@ -58,14 +62,17 @@ class _Mark:
     count: int = 0
 
 
-def files_of(sources: Sequence[Path]) -> list[Path]:
+def files_of(sources: Sequence[Path]) -> list[str]:
     """Files as they are, folders as the files in them, by name. Raises BuildRefused."""
     found = []
     for source in sources:
-        found += sorted(p for p in source.iterdir() if p.is_file()) if source.is_dir() else [source]
-    for path in found:
-        if not path.is_file():
-            raise BuildRefused(f"{path}: there is no such file")
+        if source.is_dir():
+            with os.scandir(source) as entries:
+                found += sorted(entry.path for entry in entries if entry.is_file())
+        elif source.is_file():
+            found.append(str(source))
+        else:
+            raise BuildRefused(f"{source}: there is no such file")
     return found
 
 
@@ -74,15 +81,25 @@ def build(
 ) -> int:
     """The number of hashes in the new file. Raises BuildRefused."""
     folder = out.with_name(out.name + ".building")
-    folder.mkdir(exist_ok=True)
     files = files_of(sources)
-    facts = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files]
-    mark = _load(folder, _Mark(kind.value, min_count, facts))
+    folder.mkdir(exist_ok=True)
+    mark = _load(folder, _Mark(kind.value, min_count, *_facts(files)))
     if not mark.bits:
         _partition(files, folder, kind, mark, progress)
+    files.clear()  # of a million names, before partitions are sorted
     _write_entries(folder, mark, progress)
     _finish(folder, out, kind, mark)
     return mark.count
+
+
+def _facts(files: Sequence[str]) -> tuple[str, int]:
+    """What tells these sources from others, and their bytes."""
+    digest, total = hashlib.sha256(), 0
+    for path in files:
+        status = os.stat(path)
+        digest.update(f"{path}\0{status.st_size} {status.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+        total += status.st_size
+    return digest.hexdigest(), total
 
 
 def _load(folder: Path, fresh: _Mark) -> _Mark:
@@ -93,7 +110,6 @@ def _load(folder: Path, fresh: _Mark) -> _Mark:
         return fresh
     except (ValueError, TypeError):
         raise BuildRefused(f"{path}: cannot be read; remove {folder} to begin anew") from None
-    mark.sources = [(str(name), size, time) for name, size, time in mark.sources]
     if (mark.kind, mark.min_count, mark.sources) != (fresh.kind, fresh.min_count, fresh.sources):
         raise BuildRefused(f"{folder}: holds a build of other sources; remove it to begin anew")
     return mark
@@ -108,9 +124,7 @@ def _save(folder: Path, mark: _Mark) -> None:
     fresh.replace(folder / "mark.json")
 
 
-def _partition(files: Sequence[Path], folder: Path, kind: Kind, mark: _Mark, progress: Progress) -> None:
-    total = sum(size for _, size, _ in mark.sources)
-    before = sum(size for _, size, _ in mark.sources[: mark.source])
+def _partition(files: Sequence[str], folder: Path, kind: Kind, mark: _Mark, progress: Progress) -> None:
     parts = []
     for number, size in enumerate(mark.sizes):
         part = (folder / f"{number:02x}").open("ab")
@@ -130,24 +144,24 @@ def _partition(files: Sequence[Path], folder: Path, kind: Kind, mark: _Mark, pro
             _distribute(keys, parts)
             since += offset - mark.offset
             mark.offset = offset
-            progress("reading", before + offset, total)
+            progress("reading", mark.done + offset, mark.total)
             if since >= _MARK_EVERY:
                 save()
                 since = 0
-        before += mark.sources[number][1]
+        mark.done += mark.offset
         mark.source, mark.offset = number + 1, 0
     save()
     for part in parts:
         os.fsync(part.fileno())
         part.close()
-    total = sum(mark.sizes) // 8
-    mark.bits = max(_LEAST_BITS, min(_MOST_BITS, (total // _BUCKET).bit_length()))
+    entries = sum(mark.sizes) // 8
+    mark.bits = max(_LEAST_BITS, min(_MOST_BITS, (entries // _BUCKET).bit_length()))
     _save(folder, mark)
 
 
-def _keys(path: Path, kind: Kind, min_count: int, offset: int) -> Iterator[tuple[array[int], int]]:
+def _keys(path: str, kind: Kind, min_count: int, offset: int) -> Iterator[tuple[array[int], int]]:
     """The first 64 bits of the hashes of a stretch, and where the stretch ends in the file."""
-    with path.open("rb") as file:
+    with open(path, "rb") as file:
         prefix, digits = _form(path, file.readline(), kind)
         file.seek(offset)
         while stretch := file.read(_READ):
@@ -160,12 +174,12 @@ def _keys(path: Path, kind: Kind, min_count: int, offset: int) -> Iterator[tuple
             yield keys, offset
 
 
-def _form(path: Path, line: bytes, kind: Kind) -> tuple[bytes, int]:
+def _form(path: str, line: bytes, kind: Kind) -> tuple[bytes, int]:
     """What the file's name adds to each hash (per-prefix files), and the digits of a hash in it."""
     digits = len(line.split(b":")[0].strip())
     if digits in (0, kind.digits):
         return b"", kind.digits
-    stem = path.stem.encode()
+    stem = Path(path).stem.encode()
     if digits + len(stem) == kind.digits and all(c in b"0123456789abcdefABCDEF" for c in stem):
         return stem, digits
     raise BuildRefused(f"{path}: lines must be HASH:COUNT with {kind.digits} hexadecimal digits ({kind})")
@@ -211,9 +225,11 @@ def _write_entries(folder: Path, mark: _Mark, progress: Progress) -> None:
             array("I", [mark.count + place for place in begins]).tofile(index)
             for start in range(0, len(keys), _SLICE):
                 out.write(_entries(keys[start : start + _SLICE]))
-            mark.count += len(keys)
+            many = len(keys)
+            del keys  # before the next partition is read
+            mark.count += many
             mark.partition = number + 1
-            if not mark.partition % 8 or len(keys) > _SLICE:
+            if not mark.partition % 8 or many > _SLICE:
                 for file in (out, index):
                     file.flush()
                     os.fsync(file.fileno())
@@ -226,6 +242,7 @@ def _sorted_once(path: Path, size: int) -> list[int]:
     with path.open("rb") as file:
         keys.fromfile(file, size // 8)
     ordered = sorted(keys)
+    del keys
     return ordered[:1] + [key for before, key in pairwise(ordered) if key != before]
 
 

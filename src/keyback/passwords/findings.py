@@ -37,6 +37,7 @@ class Code(StrEnum):
     BANNED = "banned"
     NAME = "name"
     BREACHED = "breached"
+    UNCHECKED = "unchecked"
     UPPER = "upper"
     LOWER = "lower"
     DIGIT = "digit"
@@ -63,6 +64,7 @@ _SENTENCES = {
     Code.BANNED: "This password is too easy to guess.",
     Code.NAME: "Leave out names that belong to you or your organization.",
     Code.BREACHED: "This password has appeared in a data breach. Choose another one.",
+    Code.UNCHECKED: "Your password could not be checked just now. Try again in a few minutes.",
     Code.UPPER: "Use at least one capital letter.",
     Code.LOWER: "Use at least one small letter.",
     Code.DIGIT: "Use at least one digit.",

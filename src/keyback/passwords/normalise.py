@@ -10,12 +10,22 @@ import unicodedata
 
 __all__ = ["normalise"]
 
-_BASIC = str.maketrans("01$@", "olsa")
-_EXTENDED = _BASIC | str.maketrans("3457!|", "eastil")
+_BASIC = ("01$@", "olsa")
+_EXTENDED = ("01$@3457!|", "olsaeastil")
+
+
+def _tables(signs: str, letters: str) -> tuple[bytes, dict[int, int]]:
+    """For ASCII, with the lower case in it: a quarter of the time; and for the rest."""
+    upper, lower = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz"
+    return bytes.maketrans(upper + signs.encode(), lower + letters.encode()), str.maketrans(signs, letters)
+
+
+_TABLES = (_tables(*_BASIC), _tables(*_EXTENDED))
 
 
 def normalise(text: str, *, extended: bool = False) -> str:
     """The text as it is compared. It may be longer than what was typed: NFKC writes ligatures out."""
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
-    return text.lower().translate(_EXTENDED if extended else _BASIC)
+    ascii_table, table = _TABLES[extended]
+    if text.isascii():
+        return text.encode().translate(ascii_table).decode()
+    return unicodedata.normalize("NFKC", text).lower().translate(table)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from keyback.errors import KeybackError
 from keyback.passwords.breached import Kind, digest_of
 
-__all__ = ["RangeService", "RangeUnavailable"]
+__all__ = ["LONGEST_ANSWER", "RangeService", "RangeUnavailable"]
 
 PREFIX_DIGITS = 5
-_LONGEST_ANSWER = 1_000_000
+LONGEST_ANSWER = 1_000_000
+"""Characters."""
 
 
 class RangeUnavailable(KeybackError):
@@ -44,7 +45,7 @@ class RangeService:
             raise RangeUnavailable(f"breached passwords cannot be looked up: {type(error).__name__}") from None
 
     def _listed(self, answer: str, suffix: str) -> bool:
-        if len(answer) > _LONGEST_ANSWER:
+        if len(answer) > LONGEST_ANSWER:
             raise ValueError("the answer is too long")
         for line in answer.splitlines():
             found, _, count = line.strip().partition(":")

@@ -17,9 +17,10 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
+from keyback.breaches import BreachedSettings
 from keyback.errors import ConfigurationError
 
-__all__ = ["Config", "GatewayConfig", "MailConfig", "Template", "load", "read"]
+__all__ = ["Config", "GatewayConfig", "MailConfig", "PasswordsConfig", "Template", "load", "read"]
 
 LOOPBACK = ("127.", "localhost", "[::1]", "::1")
 
@@ -103,6 +104,15 @@ def _secure(value: str) -> str:
     raise ValueError("must begin with https:// (plain http is for loopback only)")
 
 
+class PasswordsConfig(BreachedSettings, _Frozen):
+    """What the passwords of people are held against whose password lives in the portal, beside the banned words."""
+
+    @field_validator("breached_url")
+    @classmethod
+    def _range_url(cls, value: str | None) -> str | None:
+        return None if value is None else _secure(value).rstrip("/")
+
+
 class Config(_Frozen):
     """``public_url``: where people reach the portal; links in mail are built from it, never from a request.
 
@@ -124,6 +134,7 @@ class Config(_Frozen):
     mail: MailConfig = MailConfig()
     sms: GatewayConfig | None = None
     voice: GatewayConfig | None = None
+    passwords: PasswordsConfig = PasswordsConfig()
 
     @field_validator("database")
     @classmethod

@@ -165,7 +165,11 @@ LOGGING: dict[str, Any] = {
     "formatters": {"line": {"()": "keyback.portal.logs.JsonLine"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no_request"]}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {"django.server": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},
+    "loggers": {
+        "django.server": {"level": "WARNING"},
+        "django.request": {"level": "ERROR"},
+        "httpx2": {"level": "WARNING"},  # would log each address, which holds digits of a password's hash
+    },
 }
 # A crash report never shows local variables or settings, whatever the level of the logger.
 DEFAULT_EXCEPTION_REPORTER = "keyback.portal.logs.SilentReporter"

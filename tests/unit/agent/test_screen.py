@@ -135,6 +135,9 @@ def test_a_file_of_breached_passwords(tmp_path: Path) -> None:
     build([tmp_path / "corpus"], tmp_path / "breached", Kind.SHA1)
     found = screen(tmp_path, breached_file=str(tmp_path / "breached"))
     assert found.judge(FINE, ADA) == ["breached"]
+    (tmp_path / "corpus").write_text(digest_of("another", Kind.SHA1).hex() + ":1\n")
+    build([tmp_path / "corpus"], tmp_path / "breached", Kind.SHA1)
+    assert found.judge(FINE, ADA) == []  # the new file, without a restart
 
 
 @pytest.mark.parametrize(

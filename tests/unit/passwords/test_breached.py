@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from keyback.passwords import breachedbuild
 from keyback.passwords._md4 import md4
-from keyback.passwords.breached import BLOCK, BreachedDamaged, BreachedFile, Kind, digest_of
+from keyback.passwords.breached import BLOCK, BreachedDamaged, BreachedFile, Kind, LatestFile, digest_of
 from keyback.passwords.breachedbuild import BuildRefused, build
 from keyback.passwords.ranges import RangeService, RangeUnavailable
 
@@ -78,6 +78,24 @@ def test_per_prefix_files_and_doubles(tmp_path: Path) -> None:
     assert all(word in breached for word in words)
 
 
+def test_a_corpus_of_many_files_is_remembered_by_a_digest_and_not_by_their_names(tmp_path: Path) -> None:
+    folder = tmp_path / "ranges"
+    folder.mkdir()
+    for number in range(300):
+        (folder / f"{number:05X}.txt").write_text(f"{number:035X}:1\n")
+
+    def die(what: str, done: int, total: int) -> None:
+        if what == "sorting":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        build([folder], tmp_path / "out", Kind.SHA1, progress=die)
+    assert (tmp_path / "out.building" / "mark.json").stat().st_size < 4_000  # most of it are the partitions' sizes
+    (folder / "00001.txt").write_text("0" * 35 + ":22\n")
+    with pytest.raises(BuildRefused, match="other sources"):
+        build([folder], tmp_path / "out", Kind.SHA1)
+
+
 def test_ntlm(tmp_path: Path) -> None:
     (tmp_path / "ntlm.txt").write_text("8846F7EAEE8FB117AD06BDD830B7586C:9\n" + line("Sommer2026", kind=Kind.NTLM))
     build([tmp_path / "ntlm.txt"], tmp_path / "out", Kind.NTLM)
@@ -127,7 +145,7 @@ def test_an_interrupted_build_goes_on(
 def test_a_build_of_other_sources_is_not_gone_on_with(corpus: Path, tmp_path: Path) -> None:
     folder = tmp_path / "out.building"
     folder.mkdir()
-    mark = {"kind": "sha1", "min_count": 1, "sources": [["/elsewhere", 1, 1]]}
+    mark = {"kind": "sha1", "min_count": 1, "sources": "of others", "total": 1}
     (folder / "mark.json").write_text(json.dumps(mark))
     with pytest.raises(BuildRefused, match="other sources"):
         build([corpus], tmp_path / "out", Kind.SHA1)
@@ -181,6 +199,35 @@ def test_a_damaged_block_is_noticed_when_it_is_touched(built: Path, tmp_path: Pa
     with pytest.raises(BreachedDamaged, match="damaged at byte 65536"):
         for digest in first:
             breached.has(digest)
+
+
+def one_of(folder: Path, word: str) -> Path:
+    (folder / "source").write_text(line(word))
+    build([folder / "source"], folder / "out", Kind.SHA1)
+    return folder / "out"
+
+
+def test_a_file_that_was_renamed_over_the_old_one_is_used_at_once(tmp_path: Path) -> None:
+    latest = LatestFile(one_of(tmp_path, "first"))
+    assert ["first" in latest, "second" in latest] == [True, False]
+    one_of(tmp_path, "second")
+    assert ["first" in latest, "second" in latest] == [False, True]
+
+
+@pytest.mark.parametrize("how", ["cut", "gone", "text"])
+def test_a_file_that_was_spoilt_in_use_is_told_and_a_good_one_mends_it(tmp_path: Path, how: str) -> None:
+    path = one_of(tmp_path, "first")
+    latest = LatestFile(path)
+    if how == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(b"" if how == "cut" else b"HASH:COUNT\n")  # in its place, so that what is mapped is cut short
+    for _ in range(2):
+        with pytest.raises(BreachedDamaged, match=r"^[^\n]*out: [^\n]*$"):
+            assert "first" in latest
+    path.unlink(missing_ok=True)
+    one_of(tmp_path, "second")
+    assert "second" in latest
 
 
 @given(st.text(max_size=50))

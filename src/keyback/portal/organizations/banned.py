@@ -3,6 +3,8 @@ passwords."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,6 +28,7 @@ __all__ = ["Screening", "change", "newer_than", "screening", "shown"]
 
 _LONGEST = 3_000_000
 """Bytes of a list, so that it passes through the agents' door in one answer."""
+_MAC = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ def change(
                 "version": new.version,
                 "content": content,
                 "signature": sign_banned_terms(settings.KEYRING.requests, content),
-                "compiled": compile_with_builtin(kept, title=str(new.version), extended=new.extended),
+                "compiled": _compiled(new),
                 "changed_at": now,
             },
         )
@@ -109,7 +112,41 @@ def screening(organization_id: UUID) -> Screening:
 def _screening(organization_id: UUID, version: int) -> Screening:
     row = BannedList.objects.get(organization_id=organization_id)
     terms = _read(row)
-    return Screening(terms.mode, terms.strict, BannedWords.from_bytes(bytes(row.compiled)))
+    banned = _opened(terms, bytes(row.compiled))
+    if banned is None:
+        compiled = _compiled(terms)
+        BannedList.objects.filter(pk=row.pk, version=row.version).update(compiled=compiled)
+        banned = BannedWords.from_bytes(compiled[_MAC:])
+    return Screening(terms.mode, terms.strict, banned)
+
+
+def _compiled(terms: BannedTerms) -> bytes:
+    """With the built-in terms, and a MAC before it: it is mapped as it stands, so nobody else may have written it."""
+    content = compile_with_builtin(parse_terms(terms.terms), title=_title(terms), extended=terms.extended)
+    return _mac(terms, content) + content
+
+
+def _opened(terms: BannedTerms, compiled: bytes) -> BannedWords | None:
+    """None where it is not this list, or was made by another version of Keyback, or by somebody else."""
+    content = compiled[_MAC:]
+    if not hmac.compare_digest(compiled[:_MAC], _mac(terms, content)):
+        return None
+    try:
+        banned = BannedWords.from_bytes(content)
+    except TermsRefused:
+        return None
+    return banned if banned.title == _title(terms) else None
+
+
+def _mac(terms: BannedTerms, content: bytes) -> bytes:
+    digest = hashlib.sha256(content).hexdigest()
+    made: bytes = settings.KEYRING.people_hmac("compiled banned words", str(terms.organization_id), digest)
+    return made
+
+
+def _title(terms: BannedTerms) -> str:
+    """Changes with what the compiled form is made of."""
+    return f"{terms.version} {builtin().title}"
 
 
 def _read(row: BannedList) -> BannedTerms:

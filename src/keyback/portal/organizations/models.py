@@ -98,7 +98,8 @@ class Forest(models.Model):
 
 class BannedList(models.Model):
     """Words that passwords of this organization may not be made of, as its agents get them: content and signature are
-    those of protocol.SignedTerms. ``compiled``: with the built-in terms, for the portal's own people."""
+    those of protocol.SignedTerms. ``compiled``: with the built-in terms, for the portal's own people; a MAC
+    stands before it (organizations.banned)."""
 
     organization = models.OneToOneField(Organization, models.CASCADE, related_name="banned_list")
     version = models.PositiveBigIntegerField()

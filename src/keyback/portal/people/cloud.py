@@ -11,9 +11,14 @@ from uuid import UUID
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
+from django.conf import settings
 from django.db import transaction
 
+from keyback.breaches import breached_of
 from keyback.passwords import Code, DirectoryPolicy, Finding, PersonNames, Profile, Rules, judge
+from keyback.passwords.breached import BreachedDamaged
+from keyback.passwords.ranges import RangeUnavailable
+from keyback.passwords.rules import Breached
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.messages.queue import MessageKind, enqueue
@@ -21,7 +26,7 @@ from keyback.portal.organizations.banned import screening
 from keyback.portal.people.contacts import mails_of
 from keyback.portal.people.models import CloudPassword, Person
 
-__all__ = ["CLOUD_POLICY", "findings", "reset_by_admin", "set_password", "verify_password"]
+__all__ = ["CLOUD_POLICY", "breached", "findings", "reset_by_admin", "set_password", "verify_password"]
 
 CLOUD_POLICY = DirectoryPolicy(
     min_length=8,
@@ -50,12 +55,27 @@ def findings(person: Person, password: str) -> list[Finding]:
     )
     screen = screening(person.organization_id)
     rules = Rules(_PROFILE, None if screen.mode == "off" else screen.banned, screen.strict)
-    found = list(judge(password, names, rules).findings)
+    found = list(judge(password, names, rules).findings) + _breaches(password)
     if screen.mode == "audit" and (broken := [one.code.value for one in found if one.code in _OF_WORDS]):
         # Codes only: nothing of the password may stand in a log.
         _log.info("a password breaks rules that are only audited: %s", ", ".join(broken))
         found = [one for one in found if one.code not in _OF_WORDS]
     return found
+
+
+def _breaches(password: str) -> list[Finding]:
+    source = breached()
+    try:
+        return [Finding(Code.BREACHED)] if source is not None and password in source else []
+    except (RangeUnavailable, BreachedDamaged) as error:
+        _log.error("a password could not be held against breached ones: %s", error)
+        return [Finding(Code.UNCHECKED)]
+
+
+@cache
+def breached() -> Breached | None:
+    """What the portal's own file names under [passwords]. Raises BreachedDamaged."""
+    return breached_of(settings.CONFIG.passwords)
 
 
 def set_password(person: Person, password: str, now: datetime) -> None:

@@ -32,6 +32,7 @@ _FINDINGS = {
     "banned": gettext_lazy("This password is too easy to guess. Choose another one."),
     "name": gettext_lazy("Leave out names that belong to you or your organization."),
     "breached": gettext_lazy("This password has appeared in a data breach. Choose another one."),
+    "unchecked": gettext_lazy("Your password could not be checked just now. Try again in a few minutes."),
     "upper": gettext_lazy("Use at least one capital letter."),
     "lower": gettext_lazy("Use at least one small letter."),
     "digit": gettext_lazy("Use at least one digit."),
