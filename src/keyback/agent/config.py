@@ -60,11 +60,15 @@ class Limits(_Frozen):
 class Protected(_Frozen):
     """Accounts that are never written, beside those that Active Directory itself protects.
 
-    ``sids``: of accounts or of groups. ``dns``: of accounts, or of what is above them.
+    ``sids``: of accounts or of groups. ``dns``: of accounts, or of what is above them. ``states``: what of an account
+    keeps its person from a reset (an administrator may).
     """
 
     sids: frozenset[str] = frozenset()
     dns: frozenset[str] = frozenset()
+    states: frozenset[Literal["cannot_change", "smart_card_required", "never_expires"]] = frozenset(
+        {"cannot_change", "smart_card_required"}
+    )
 
 
 class Passwords(BreachedSettings, _Frozen):

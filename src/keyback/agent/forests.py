@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from uuid import UUID
 
 from keyback.agent.config import ForestConfig, Protected
-from keyback.directory import Connection, DirectoryServer, Guard, Policies, Pool
+from keyback.directory import Connection, DirectoryServer, Guard, Policies, Pool, Reason
 from keyback.directory.errors import BindRefused, DirectoryError, TlsFailure, Unreachable
 
 __all__ = ["Forest"]
@@ -67,6 +67,7 @@ class Forest:
             bases=self.config.base_dns,
             listed_sids=self._protected.sids,
             listed_dns=self._protected.dns,
+            states=frozenset(map(Reason, self._protected.states)),
         )
 
     def reachable(self) -> bool:

@@ -19,7 +19,7 @@ from keyback.agent.clock import Clock
 from keyback.agent.forests import Forest
 from keyback.agent.refusals import Refused, from_directory
 from keyback.agent.resolve import Found, Question, find_out
-from keyback.agent.steps import Seen, Steps, Task, Withdrawn, ended
+from keyback.agent.steps import Seen, Steps, Task, Withdrawn, ended, must_change
 from keyback.directory import (
     BindAnswer,
     Connection,
@@ -112,6 +112,8 @@ class Operations:
                 send_by = self._granted(task, task.before)
                 try:
                     self._steps.modify(task, seen, passwords, send_by)
+                except directory.PermissionMissing as error:
+                    raise _not_permitted(task, seen, error) from None
                 except directory.WriteTimedOut:
                     connection.broken = True
                 else:
@@ -157,19 +159,26 @@ class Operations:
 
     def _repeatable(self, task: Task, forest: Forest) -> Outcome:
         """Unlock and expire: the same once or twice, so a time-out is simply a failure to try again."""
-        write = unlock if task.envelope.operation is Operation.UNLOCK else expire
+        unlocks = task.envelope.operation is Operation.UNLOCK
         with forest.connection() as connection:
             seen = self._steps.look(task, forest, connection)
+            if seen.account.never_expires and not unlocks:
+                detail = "the password never expires, so that there is nothing to expire"
+                raise Refused(OutcomeCode.CONFIGURATION, [Kind.DIRECTORY_CONFIGURATION], detail)
             self._steps.journal_before(task)
             if self._clock.elapsed() >= task.gone_at:
                 raise Withdrawn("too late")
             try:
-                write(connection, seen.account.guid, timeout=DIRECTORY_TIMEOUT)
+                (unlock if unlocks else expire)(connection, seen.account.guid, timeout=DIRECTORY_TIMEOUT)
+            except directory.PermissionMissing as error:
+                raise _not_permitted(task, seen, error) from None
             except directory.WriteTimedOut as error:
                 raise Refused(OutcomeCode.UNREACHABLE, [Kind.DIRECTORY_UNREACHABLE], str(error)) from None
             now = read_back(connection, seen.account.guid)
-        if task.envelope.operation is Operation.UNLOCK and now.locked_out:
+        if unlocks and now.locked_out:
             raise Refused(OutcomeCode.LOCKED_OUT, [Kind.LOCKED_OUT], "the account is still locked out")
+        if not unlocks and not now.must_change:
+            raise Refused(OutcomeCode.UNFORESEEN, [Kind.DIRECTORY_UNFORESEEN], "the directory kept pwdLastSet")
         return ended(task, OutcomeCode.DONE)
 
 
@@ -190,6 +199,24 @@ def _before(connection: Connection, seen: Seen) -> Before:
 def _done(task: Task, detail: str) -> Outcome:
     findings = [Finding(code=what.value) for what in task.shortfalls]
     return ended(task, OutcomeCode.DONE, detail=detail, findings=findings)
+
+
+def _not_permitted(task: Task, seen: Seen, error: directory.PermissionMissing) -> Refused:
+    """The directory does not say which right it misses, the access list does. Whoever was locked out stays so."""
+    needed = {
+        Operation.RESET: [Right.RESET_PASSWORD],
+        Operation.CHANGE: [Right.CHANGE_PASSWORD],
+        Operation.UNLOCK: [Right.WRITE_LOCKOUT_TIME],
+        Operation.EXPIRE: [Right.WRITE_PWD_LAST_SET],
+    }[task.envelope.operation]
+    if task.envelope.flags.unlock:
+        needed.append(Right.WRITE_LOCKOUT_TIME)
+    if must_change(task, seen.account):
+        needed.append(Right.WRITE_PWD_LAST_SET)
+    missing = ", ".join(missing_rights(seen.connection, seen.account, needed))
+    stays_locked = seen.account.locked_out and Right.WRITE_LOCKOUT_TIME in needed
+    kinds = [Kind.PERMISSIONS, Kind.LOCKED_OUT] if stays_locked else [Kind.PERMISSIONS]
+    return Refused(OutcomeCode.PERMISSION, kinds, f"missing: {missing or 'unknown'}; {error.message}")
 
 
 def _refuse_locked_out(seen: Seen) -> None:

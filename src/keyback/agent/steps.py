@@ -28,6 +28,7 @@ from keyback.directory import (
     Connection,
     Lockout,
     Reason,
+    Refusal,
     change_password,
     minimum_age_ends,
     read_account,
@@ -131,7 +132,7 @@ _PASSWORDS: dict[Operation, set[str]] = {
     Operation.VERIFY: {"current"},
 }
 _SELF = "self"
-_PASSWORD_REASONS = frozenset({Reason.CANNOT_CHANGE, Reason.SMART_CARD_REQUIRED})
+_PASSWORD_REASONS = frozenset({Reason.CANNOT_CHANGE, Reason.SMART_CARD_REQUIRED, Reason.NEVER_EXPIRES})
 _STATES = _PASSWORD_REASONS | {Reason.DISABLED, Reason.ACCOUNT_EXPIRED}
 
 
@@ -193,6 +194,8 @@ class Steps:
         refusal = forest.guard(connection).refusal(account, now)
         if refusal and refusal.reason not in _forgiven(task):
             raise from_guard(refusal)
+        if task.envelope.operation is Operation.CHANGE and account.cannot_change:
+            raise from_guard(Refusal(Reason.CANNOT_CHANGE))  # no setting helps: the directory would refuse it
         policy = forest.policies.effective(connection, account)
         return Seen(connection, account, policy, forest.policies.lockout(connection, account), now)
 
@@ -221,7 +224,7 @@ class Steps:
             findings.append(Finding(code=Code.USED_BEFORE))  # and no try of the current one is spent on it
         ends = minimum_age_ends(seen.account, seen.policy)
         # An administrator's temporary password goes without the control that makes the age count.
-        if ends and ends > seen.now and not task.envelope.flags.must_change:
+        if ends and ends > seen.now and not must_change(task, seen.account):
             findings.append(Finding(code=Code.TOO_YOUNG, params={"possible_from": ends.isoformat()}))
         banned = self._screened(task, seen, password)
         if findings:
@@ -298,7 +301,7 @@ class Steps:
             seen.account.guid,
             new,
             clear_lockout=task.envelope.flags.unlock,
-            must_change=task.envelope.flags.must_change,
+            must_change=must_change(task, seen.account),
             timeout=DIRECTORY_TIMEOUT,
         )
 
@@ -313,7 +316,9 @@ class Steps:
             raise Refused(
                 OutcomeCode.NOT_WRITTEN, [Kind.DIRECTORY_UNFORESEEN], "the directory said yes, but wrote nothing"
             )
-        if now.must_change and not task.envelope.flags.must_change and not seen.account.never_expires:
+        if task.envelope.flags.must_change and seen.account.never_expires:
+            task.notes.append("the password never expires, so that it need not be changed")
+        elif now.must_change and not task.envelope.flags.must_change:
             self.fell_short(task, Shortfall.STILL_EXPIRED)
         if now.locked_out and task.envelope.flags.unlock:
             self.fell_short(task, Shortfall.STILL_LOCKED)
@@ -378,13 +383,22 @@ def ended(
     )
 
 
+def must_change(task: Task, account: Account) -> bool:
+    """Whether this write is to make the password a temporary one. Where passwords never expire pwdLastSet 0 asks for
+    nothing, and would surprise whoever removes that flag years later."""
+    return task.envelope.flags.must_change and not account.never_expires
+
+
 def capped(operation: Operation) -> Refused:
     return Refused(OutcomeCode.CAPPED, [Kind.CAPPED], f"{operation} has stopped at its cap")
 
 
 def _forgiven(task: Task) -> frozenset[Reason]:
-    """*Cannot change password* and smart cards bind the person, not an administrator; nor do they forbid an unlock. A
-    sign-in writes nothing: the directory itself tells of the account's state to whoever knows the password."""
+    """Flags about passwords bind the person, not an administrator; nor do they forbid an unlock, and a password that
+    never expires may be changed. A sign-in writes nothing: the directory itself tells of the account's state to whoever
+    knows the password."""
+    if task.envelope.operation is Operation.CHANGE:
+        return frozenset({Reason.NEVER_EXPIRES})
     if task.envelope.operation is Operation.VERIFY:
         return _STATES
     if task.envelope.initiator != _SELF or task.envelope.operation is Operation.UNLOCK:

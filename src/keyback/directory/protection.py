@@ -59,11 +59,19 @@ class Reason(StrEnum):
     ACCOUNT_EXPIRED = "account_expired"
     CANNOT_CHANGE = "cannot_change"
     SMART_CARD_REQUIRED = "smart_card_required"
+    NEVER_EXPIRES = "never_expires"
 
 
 _STATES = frozenset(
-    {Reason.DISABLED, Reason.ACCOUNT_EXPIRED, Reason.CANNOT_CHANGE, Reason.SMART_CARD_REQUIRED},
+    {
+        Reason.DISABLED,
+        Reason.ACCOUNT_EXPIRED,
+        Reason.CANNOT_CHANGE,
+        Reason.SMART_CARD_REQUIRED,
+        Reason.NEVER_EXPIRES,
+    },
 )
+_REFUSED = frozenset({Reason.CANNOT_CHANGE, Reason.SMART_CARD_REQUIRED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,13 +92,16 @@ class Guard:
     """What this agent may write. ``bases``: DNs below which accounts are in its scope (none: nothing is).
 
     ``listed_sids`` (of accounts or groups) and ``listed_dns`` (of accounts, or of what is above them) are the
-    operator's own list. Raises ValueError for what is no SID or DN: a slip in the list must not protect nobody.
+    operator's own list. ``states``: which of *cannot change*, *smart card required* and *never expires* are refused,
+    beside disabled and expired accounts, which always are. Raises ValueError for what is no SID or DN: a slip in the
+    list must not protect nobody.
     """
 
     own_sid: str
     bases: tuple[str, ...]
     listed_sids: frozenset[str] = frozenset()
     listed_dns: frozenset[str] = frozenset()
+    states: frozenset[Reason] = _REFUSED
 
     def __post_init__(self) -> None:
         for sid in self.listed_sids:
@@ -102,7 +113,7 @@ class Guard:
 
     def refusal(self, account: Account, now: datetime) -> Refusal | None:
         """The first reason against writing, or None. ``now``: the directory's time (`Connection.server_time`)."""
-        return self._protection(account) or _state(account, now)
+        return self._protection(account) or self._state(account, now)
 
     def _protection(self, account: Account) -> Refusal | None:
         rid = _domain_rid(account.sid)
@@ -124,21 +135,21 @@ class Guard:
             return Refusal(Reason.OUT_OF_SCOPE, account.dn)
         return None
 
+    def _state(self, account: Account, now: datetime) -> Refusal | None:
+        if account.disabled:
+            return Refusal(Reason.DISABLED)
+        if account.account_expires is not None and account.account_expires <= now:
+            return Refusal(Reason.ACCOUNT_EXPIRED, account.account_expires.isoformat())
+        held = {
+            Reason.SMART_CARD_REQUIRED: account.smart_card_required,
+            Reason.CANNOT_CHANGE: account.cannot_change,
+            Reason.NEVER_EXPIRES: account.never_expires,
+        }
+        return next((Refusal(reason) for reason, holds in held.items() if holds and reason in self.states), None)
+
     def _listed(self, account: Account) -> str | None:
         sids = {account.sid, *account.token_group_sids} & self.listed_sids
         return min(sids, default=None) or next((dn for dn in self.listed_dns if is_below(account.dn, dn)), None)
-
-
-def _state(account: Account, now: datetime) -> Refusal | None:
-    if account.disabled:
-        return Refusal(Reason.DISABLED)
-    if account.account_expires is not None and account.account_expires <= now:
-        return Refusal(Reason.ACCOUNT_EXPIRED, account.account_expires.isoformat())
-    if account.smart_card_required:
-        return Refusal(Reason.SMART_CARD_REQUIRED)
-    if account.cannot_change:
-        return Refusal(Reason.CANNOT_CHANGE)
-    return None
 
 
 def _domain_rid(sid: str) -> int | None:

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from tests.lab.agent.desk import Desk
 
+from keyback.agent.config import Protected
 from keyback.protocol.messages import Operation
 from keyback.protocol.outcomes import OutcomeCode
 from lab import Forest, api
@@ -87,7 +88,8 @@ def test_an_unlock_without_the_right_is_told_as_such(
     rights("write-lockout-time")
     order = desk.order(guid_of(person.account), Operation.UNLOCK)
     assert desk.do(order).code is OutcomeCode.PERMISSION
-    assert desk.story(order) == ["42001", "33004", "42003"]
+    assert desk.story(order) == ["42001", "33004", "33006", "42003"]
+    assert "missing: Write lockoutTime" in desk.events(order)[1].message
 
 
 def test_an_expired_password_must_be_changed_at_the_next_sign_in(
@@ -98,6 +100,54 @@ def test_an_expired_password_must_be_changed_at_the_next_sign_in(
     assert desk.do(order).code is OutcomeCode.DONE
     assert desk.story(order) == ["42004", "42005"]
     assert api.kinit(forest, person.account, INITIAL_PASSWORD) is SignIn.PASSWORD_EXPIRED
+
+
+def test_a_password_that_never_expires_cannot_be_expired(desk: Desk, new_person: NewPerson, guid_of: GuidOf) -> None:
+    person = new_person(Kind.NEVER_EXPIRES)
+    order = desk.order(guid_of(person.account), Operation.EXPIRE, initiator=f"admin:{uuid4()}")
+    assert desk.do(order).code is OutcomeCode.CONFIGURATION
+    assert desk.story(order) == ["42004", "33009", "42006"]
+
+
+def test_without_the_right_a_password_is_not_expired_and_the_right_is_named(
+    desk: Desk, new_person: NewPerson, guid_of: GuidOf, rights: Callable[[str], None]
+) -> None:
+    person = new_person(Kind.ORDINARY)
+    rights("write-pwd-last-set")
+    order = desk.order(guid_of(person.account), Operation.EXPIRE, initiator=f"admin:{uuid4()}")
+    assert desk.do(order).code is OutcomeCode.PERMISSION
+    assert desk.story(order) == ["42004", "33004", "42006"]
+    assert "missing: Write pwdLastSet" in desk.events(order)[1].message
+
+
+def test_where_passwords_never_expire_an_administrators_one_is_no_temporary_one(
+    forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
+) -> None:
+    person = new_person(Kind.NEVER_EXPIRES)
+    order = desk.order(guid_of(person.account), Operation.RESET, NEW, must_change=True, initiator=f"admin:{uuid4()}")
+    outcome = desk.do(order)
+    assert outcome.code is OutcomeCode.DONE
+    assert "never expires" in outcome.detail
+    assert int(api.get_attributes(forest, person.account, "pwdLastSet")["pwdLastSet"][0]) > 0
+    assert api.kinit(forest, person.account, NEW) is SignIn.OK
+
+
+@pytest.mark.parametrize(
+    ("kind", "states", "code"),
+    [
+        (Kind.NEVER_EXPIRES, frozenset({"never_expires"}), OutcomeCode.CANNOT_CHANGE),
+        (Kind.CANNOT_CHANGE, frozenset(), OutcomeCode.DONE),
+    ],
+)
+def test_the_agents_own_file_says_which_states_keep_a_person_from_a_reset(
+    desk: Desk, new_person: NewPerson, guid_of: GuidOf, kind: Kind, states: frozenset[str], code: OutcomeCode
+) -> None:
+    desk.close()
+    desk.protected = Protected.model_validate({"states": states})
+    desk.start()
+    guid = guid_of(new_person(kind).account)
+    assert desk.do(desk.order(guid, Operation.INSPECT)).code is code
+    assert desk.do(desk.order(guid, Operation.RESET, NEW)).code is code
 
 
 def test_an_administrators_password_is_temporary_from_the_first_moment(

@@ -176,6 +176,19 @@ def test_a_missing_right_is_told_as_such(
     order = desk.order(guid_of(person.account), Operation.RESET, NEW)
     assert desk.do(order).code is OutcomeCode.PERMISSION
     assert desk.story(order) == ["31001", "33004", "31003"]
+    assert "missing: Reset Password" in desk.events(order)[1].message
+
+
+def test_a_lock_out_that_cannot_be_cleared_leaves_everything_as_it_was_and_both_are_told(
+    forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf, rights: Callable[[str], None]
+) -> None:
+    person = new_person(Kind.LOCKED)
+    version = api.password_version(forest, person.account)
+    rights("write-lockout-time")
+    order = desk.order(guid_of(person.account), Operation.RESET, NEW, unlock=True)
+    assert desk.do(order).code is OutcomeCode.PERMISSION
+    assert desk.story(order) == ["31001", "33004", "33006", "31003"]
+    assert api.password_version(forest, person.account) == version
 
 
 def test_without_the_right_to_unexpire_the_write_is_told_as_done_with_what_is_wrong(

@@ -11,11 +11,13 @@ from tests.portal.walk import FakeDirectory, Page, Walker, boxes_for
 from keyback.passwords import CharacterClass
 from keyback.portal.agents.registry import revoke
 from keyback.portal.people.models import Person
+from keyback.portal.recovery.models import Recovery
 from keyback.portal.writeback.models import WritebackRequest
+from keyback.portal.writeback.preparation import Preparation
 from keyback.protocol.encoding import b64decode, b64encode
 from keyback.protocol.messages import Finding
 from keyback.protocol.outcomes import OutcomeCode
-from keyback.protocol.sealing import BOX_BYTES, unseal_key_bytes
+from keyback.protocol.sealing import BOX_BYTES, box_info, unseal_key_bytes
 
 NEW = "Winter-ist-kalt-7"
 
@@ -38,12 +40,12 @@ def test_the_page_carries_what_the_boxes_are_bound_to(page: Page, directory: Fak
     sealing = page.data["sealing"]
     [target] = sealing["targets"]
     assert target["agent"] == str(directory.agent.row.id)
-    bound = json.loads(b64decode(target["info"]))
-    assert bound["request"] == sealing["request_id"]
-    assert bound["object"] == str(ada.object_guid)
-    assert bound["operation"] == "reset"
-    assert bound["initiator"] == "self"
-    assert bound["deadline"] == sealing["deadline"]
+    prepared = Preparation.from_json(Recovery.objects.get().prepared)
+    assert sealing["request_id"] == str(prepared.envelope.request_id)
+    assert b64decode(target["info"]) == box_info(prepared.envelope, directory.agent.row.id, target["key"])
+    assert prepared.envelope.object_guid == ada.object_guid
+    assert prepared.envelope.operation == "reset"
+    assert prepared.envelope.initiator == "self"
 
 
 def test_the_rules_are_those_that_the_agent_found(ada: Person, directory: FakeDirectory, walker: Walker) -> None:
