@@ -19,7 +19,7 @@ from keyback.portal.people.contacts import add_mail, mails_of, mask_mail, phones
 from keyback.portal.people.models import ContactDatum, Person, Spelling
 from keyback.portal.people.sync import ForestRefused, SequenceRefused, apply_push
 from keyback.portal.writeback.preparation import prepare
-from keyback.protocol.messages import Operation, PersonRecord, Push, PushReceipt
+from keyback.protocol.messages import Operation, PersonRecord, Push, PushReceipt, Span
 from tests.portal.agents import AgentWithKeys, confirmed_agent, pending_agent
 
 
@@ -37,25 +37,32 @@ def record(name: str = "ana", guid: UUID | None = None, **changed: object) -> Pe
 
 
 class Pusher:
-    """An agent that counts its pushes."""
+    """An agent that counts its pushes. ``last``: a whole run ends, whose people were all that there are."""
 
     def __init__(self, agent: AgentWithKeys, now: datetime) -> None:
         self.agent = agent
         self.now = now
         self.seq = 0
+        self.runs: dict[UUID, list[UUID]] = {}
 
     def push(
         self, *people: PersonRecord, run: UUID | None = None, last: bool = False, forest: UUID | None = None
     ) -> PushReceipt:
-        self.seq += 1
-        self.now += timedelta(seconds=1)
-        push = Push(
-            run_id=run or uuid4(),
-            seq=self.seq,
+        run = run or uuid4()
+        there = self.runs.setdefault(run, [])
+        there += [one.object_guid for one in people]
+        return self.send(
+            run_id=run,
             forest_id=forest or self.agent.forest.id,
             people=list(people),
+            people_in_scope=Span(objects=sorted(there)) if last else None,
             last=last,
         )
+
+    def send(self, **values: object) -> PushReceipt:
+        self.seq += 1
+        self.now += timedelta(seconds=1)
+        push = Push.model_validate({"run_id": uuid4(), "seq": self.seq, "forest_id": self.agent.forest.id} | values)
         return apply_push(self.agent.row, push, self.now)
 
 

@@ -8,6 +8,8 @@ __all__ = [
     "HEARTBEAT_INTERVAL",
     "MAX_ASSERTION_LIFE",
     "MAX_BODY_BYTES",
+    "MAX_GROUPS_PER_PUSH",
+    "MAX_OBJECTS_PER_PUSH",
     "MAX_PASSWORD_UTF16",
     "MAX_PEOPLE_PER_PUSH",
     "MAX_WORK_PER_POLL",
@@ -23,6 +25,10 @@ POLL_MAX = 50
 
 MAX_BODY_BYTES = 1_000_000
 MAX_PEOPLE_PER_PUSH = 500
+MAX_GROUPS_PER_PUSH = 200
+MAX_OBJECTS_PER_PUSH = 20_000
+"""objectGUIDs in one list: of members of a group, of who is in scope, of who has gone."""
+
 MAX_WORK_PER_POLL = 16
 
 TOKEN_LIFE = 300

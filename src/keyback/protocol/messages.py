@@ -14,7 +14,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from keyback.protocol.encoding import canonical_json
 from keyback.protocol.errors import Malformed
-from keyback.protocol.limits import MAX_PEOPLE_PER_PUSH, MAX_WORK_PER_POLL, POLL_MAX
+from keyback.protocol.limits import (
+    MAX_GROUPS_PER_PUSH,
+    MAX_OBJECTS_PER_PUSH,
+    MAX_PEOPLE_PER_PUSH,
+    MAX_WORK_PER_POLL,
+    POLL_MAX,
+)
 from keyback.protocol.outcomes import OutcomeCode
 
 __all__ = [
@@ -23,12 +29,14 @@ __all__ = [
     "BannedTerms",
     "Before",
     "BoxRef",
+    "Conflict",
     "Envelope",
     "Finding",
     "Flags",
     "ForestName",
     "ForestState",
     "ForestStates",
+    "GroupRecord",
     "Heartbeat",
     "Inspection",
     "NewKey",
@@ -39,6 +47,8 @@ __all__ = [
     "Operation",
     "Outcome",
     "OutcomeReceipt",
+    "PersonAnswer",
+    "PersonQuestion",
     "PersonRecord",
     "Policy",
     "Poll",
@@ -47,6 +57,7 @@ __all__ = [
     "Served",
     "ServedForest",
     "SignedTerms",
+    "Span",
     "Token",
     "UnsealKey",
     "Work",
@@ -92,6 +103,8 @@ class BoxRef(Message):
 class Envelope(Message):
     """What the people's door signs: one operation on one account, and the digests of the boxes that belong to it.
 
+    ``ambiguous``: another enabled account, perhaps of another forest, carries the same source anchor: write neither.
+
     ``initiator``: ``self``, or ``admin:<UUID>``. ``password_version``: the version of unicodePwd (replPropertyMetaData)
     seen when the account was inspected; the agent refuses when it has moved. Boxes are keyed by agent.
     """
@@ -107,6 +120,7 @@ class Envelope(Message):
     initiator: Annotated[str, Field(pattern=r"^(self|admin:[0-9a-f-]{36})$")]
     deadline: Seq
     password_version: Version | None = None
+    ambiguous: bool = False
     boxes: dict[UUID, BoxRef] = {}
 
     def to_bytes(self) -> bytes:
@@ -397,26 +411,91 @@ class PersonRecord(Message):
     enabled: bool = True
 
 
+Objects = Annotated[list[UUID], Field(max_length=MAX_OBJECTS_PER_PUSH)]
+
+
+class Span(Message):
+    """All there are whose objectGUID is above ``after`` and not above ``until`` (None: no bound), so that whoever is
+    missing in ``objects`` is not there. GUIDs compare as their 32 hexadecimal digits do."""
+
+    after: UUID | None = None
+    until: UUID | None = None
+    objects: Objects = []
+
+
+class GroupRecord(Message):
+    """One group and its direct members, people and groups alike. A large group comes in several spans."""
+
+    object_guid: UUID
+    name: Text
+    members: Span
+
+
 class Push(Message):
     """POST /agents/v1/people. ``seq`` only grows for one agent, so that an old push cannot be played again.
 
-    A full run sends every person in pushes of one ``run_id`` and ends with ``last``; who was not in it is removed.
+    ``people`` and ``groups``: as they are now, new, changed or not. ``gone``: objects, people or groups, that are no
+    longer in scope. ``people_in_scope`` and ``groups_in_scope``: whoever is missing there has gone too, unless another
+    push told of them since this run began. ``last``: the run ends with this push.
     """
 
     run_id: UUID
     seq: Seq
     forest_id: UUID
-    people: Annotated[list[PersonRecord], Field(max_length=MAX_PEOPLE_PER_PUSH)]
+    people: Annotated[list[PersonRecord], Field(max_length=MAX_PEOPLE_PER_PUSH)] = []
+    groups: Annotated[list[GroupRecord], Field(max_length=MAX_GROUPS_PER_PUSH)] = []
+    gone: Objects = []
+    people_in_scope: Span | None = None
+    groups_in_scope: Span | None = None
     last: bool = False
 
 
+class Conflict(Message):
+    """``anchor``: two enabled accounts carry one source anchor, ``user_id``: one user ID; nothing is written to either
+    before one of them is another's. ``made_again``: a new account has the user ID of one that has gone, and inherits
+    nothing of it. ``other`` is in ``other_forest``."""
+
+    kind: Literal["anchor", "user_id", "made_again"]
+    object_guid: UUID
+    other: UUID
+    other_forest: Text
+
+
 class PushReceipt(Message):
-    """Counts of this push; ``removed`` is not 0 only with ``last``. ``refused``: one line each, by objectGUID."""
+    """Counts of people in this push. ``refused``: one line each, by objectGUID. ``unknown``: objects in scope that were
+    never told in full: push them. ``held``: so many people of the forest have gone, which is more than may be removed
+    without an administrator's word: they stay until one confirms it."""
 
     added: int
     changed: int
     removed: int
     refused: dict[UUID, Text] = {}
+    unknown: Objects = []
+    held: int = 0
+    conflicts: list[Conflict] = []
+
+
+class PersonQuestion(Message):
+    """POST /agents/v1/people/show. How the portal has this object of a forest that the agent serves."""
+
+    forest_id: UUID
+    object_guid: UUID
+
+
+class PersonAnswer(Message):
+    """``known`` False: nothing else counts. ``contacts``: kinds on file from the directory, one word each."""
+
+    known: bool
+    person_id: UUID | None = None
+    user_id: Text = ""
+    anchor: Text = ""
+    enabled: bool = False
+    removed: bool = False
+    held: bool = False
+    told_at: AwareDatetime | None = None
+    contacts: list[Text] = []
+    groups: list[Text] = []
+    conflicts: list[Conflict] = []
 
 
 M = TypeVar("M", bound=Message)

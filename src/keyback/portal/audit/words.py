@@ -46,6 +46,8 @@ class Activity(StrEnum):
     SEAT_RELEASED = "seat.released"
     CONTACT_FORM_SENT = "contact_form.sent"
 
+    PEOPLE_REMOVALS_CONFIRMED = "people.removals_confirmed"
+    PEOPLE_REMOVALS_HELD = "people.removals_held"
     PEOPLE_SYNCHRONISED = "people.synchronised"
     PERSON_CONTACT_ADDED = "person.contact_added"
     PERSON_CONTACT_CHANGED = "person.contact_changed"

@@ -50,6 +50,8 @@ class Organization(models.Model):
     # Of passwords that the portal keeps: how many may not come back, and after how many days one expires (0: never).
     cloud_history = models.PositiveSmallIntegerField(default=5)
     cloud_max_age_days = models.PositiveSmallIntegerField(default=0)
+    # Percent of a forest's people that may go within 24 hours before an administrator is asked. 100: never ask.
+    removal_share = models.PositiveSmallIntegerField(default=5)
     contact_url = models.CharField(max_length=300, blank=True)
     seats = models.PositiveIntegerField(null=True)
     seat_groups = models.JSONField(default=list)

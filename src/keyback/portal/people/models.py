@@ -36,8 +36,10 @@ class Person(models.Model):
     digest = models.BinaryField(max_length=32, null=True)
     # See keyback.portal.people.binding.
     binding = models.BinaryField(max_length=32, null=True)
-    # When a push last had this person in it. A full run removes who was not seen since it began.
+    # When a push last changed something here: who was told of during a run is not missing at its end.
     seen_at = models.DateTimeField(null=True)
+    # Gone from the directory, or from what is synchronised; not removed yet where too many have gone at once.
+    missing_at = models.DateTimeField(null=True)
     removed_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -46,7 +48,12 @@ class Person(models.Model):
         ]
         indexes = [
             models.Index(fields=["organization", "user_id"]),
-            models.Index(fields=["organization", "forest", "seen_at"]),
+            models.Index(fields=["organization", "anchor"]),
+            models.Index(
+                fields=["organization", "forest", "missing_at"],
+                name="people_missing",
+                condition=models.Q(missing_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -54,8 +61,8 @@ class Person(models.Model):
 
 
 class SyncRun(models.Model):
-    """One full run of one agent over one forest. Several agents may run over the same forest at once: people seen by
-    either since a run began are there."""
+    """One run of one agent over one forest, whole or of changes. Several agents may run over the same forest at once:
+    people told of by either since a run began are there."""
 
     id = models.UUIDField(primary_key=True, editable=False)
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
@@ -64,6 +71,7 @@ class SyncRun(models.Model):
     started_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     people = models.PositiveIntegerField(default=0)
+    removed = models.PositiveIntegerField(default=0)
 
 
 class Spelling(models.Model):

@@ -22,6 +22,7 @@ from keyback.portal import wake
 from keyback.portal.agents.registry import Target, sealing_targets
 from keyback.portal.organizations.models import Forest, Organization
 from keyback.portal.people.binding import check_binding
+from keyback.portal.people.conflicts import is_ambiguous
 from keyback.portal.people.models import Person
 from keyback.portal.writeback.models import SealedBox, WritebackRequest
 from keyback.protocol.encoding import b64decode, b64encode
@@ -127,6 +128,7 @@ def prepare(
         initiator=initiator,
         deadline=int(deadline.timestamp()),
         password_version=password_version,
+        ambiguous=is_ambiguous(person),
     )
     return Preparation(envelope, targets)
 

@@ -1,0 +1,81 @@
+"""Accounts that cannot be told apart: found and reported, never guessed.
+
+One source anchor on two enabled accounts, of one forest or of two, means that nobody knows which of them a password is
+for: neither is written. A user ID that two people have names neither (organizations.lookup). An account that was made
+again under its old user ID is another one and inherits nothing, which is reported too, since it surprises people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from keyback.portal.people.models import Person
+from keyback.protocol.messages import Conflict
+
+__all__ = ["conflicts_of", "is_ambiguous"]
+
+_MOST = 200
+"""As many are told at a time."""
+
+_Row = tuple[UUID, UUID, str, bool, bool]
+"""Primary key, objectGUID, name of the forest, enabled, gone."""
+
+
+def is_ambiguous(person: Person) -> bool:
+    """Whether another enabled account carries this person's source anchor."""
+    same = Person.objects.filter(
+        organization_id=person.organization_id, anchor=person.anchor, enabled=True, removed_at__isnull=True
+    )
+    return bool(person.anchor) and person.enabled and same.exclude(pk=person.pk).exists()
+
+
+def conflicts_of(organization_id: UUID, people: Sequence[Person]) -> list[Conflict]:
+    """The conflicts that these directory people have with anybody. Two queries, however many they are."""
+    directory = Person.objects.filter(organization_id=organization_id, object_guid__isnull=False)
+    same_anchor = _by(
+        "anchor",
+        directory.filter(anchor__in={p.anchor for p in people if p.anchor}, enabled=True, removed_at__isnull=True),
+    )
+    same_user_id = _by("user_id", directory.filter(user_id__in={p.user_id for p in people}))
+    found = (
+        conflict
+        for person in people
+        for conflict in (
+            *_anchors(person, same_anchor.get(person.anchor, [])),
+            *_user_ids(person, same_user_id.get(person.user_id, [])),
+        )
+    )
+    return [conflict for conflict, _ in zip(found, range(_MOST), strict=False)]
+
+
+def _by(name: str, people: QuerySet[Person]) -> dict[str, list[_Row]]:
+    """Whoever shares a value of this field, by the value."""
+    found: dict[str, list[_Row]] = {}
+    rows = people.values_list(name, "pk", "object_guid", "forest__name", "enabled", "missing_at", "removed_at")
+    for value, key, guid, forest, enabled, missing_at, removed_at in rows.order_by("pk"):
+        gone = missing_at is not None or removed_at is not None
+        found.setdefault(value, []).append((key, guid, forest or "", enabled, gone))
+    return found
+
+
+def _anchors(person: Person, rows: list[_Row]) -> Iterator[Conflict]:
+    if not person.enabled or not person.object_guid:
+        return
+    for key, guid, forest, _, _ in rows:
+        if key != person.pk:
+            yield Conflict(kind="anchor", object_guid=person.object_guid, other=guid, other_forest=forest)
+
+
+def _user_ids(person: Person, rows: list[_Row]) -> Iterator[Conflict]:
+    if not person.object_guid:
+        return
+    for key, guid, forest, enabled, gone in rows:
+        if key == person.pk:
+            continue
+        if gone:
+            yield Conflict(kind="made_again", object_guid=person.object_guid, other=guid, other_forest=forest)
+        elif enabled and person.enabled:
+            yield Conflict(kind="user_id", object_guid=person.object_guid, other=guid, other_forest=forest)
