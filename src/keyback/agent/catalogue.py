@@ -375,6 +375,34 @@ class Kind(Enum):
         "Grant the service account the right Unexpire Password on the domain.",
         Source.KEYBACK,
     )
+    REMOVALS_HELD = _error(
+        "42040",
+        "RemovalsHeld",
+        "More people have gone from the directory within 24 hours than may be removed unasked; they all stay.",
+        "Check base_dns, filter and rights in the agent's file. If they have really gone, confirm it in the portal: "
+        "'keyback removals confirm'.",
+        Source.SYNC,
+    )
+    USER_ID_TWICE = _error(
+        "42041",
+        "DuplicateUserId",
+        "Two enabled accounts have one user ID; whoever types it is nobody.",
+        "Give one of them another user principal name.",
+        Source.SYNC,
+    )
+    MADE_AGAIN = _info(
+        "42042",
+        "AccountMadeAgain",
+        "A new account has the user ID of one that has gone. It is another person, and inherits nothing.",
+        Source.SYNC,
+    )
+    CHANGES_BY_USN = _warn(
+        "42043",
+        "DirSyncNotGranted",
+        "The controller does not give its changes by DirSync to the service account; uSNChanged is used instead.",
+        "Nothing, unless changes come late: then use a controller that offers DirSync.",
+        Source.SYNC,
+    )
     BANNED_PASSWORD = _warn(
         "42030",
         "FuzzyPolicyViolation",

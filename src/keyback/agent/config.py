@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from keyback.agent.files import read_private
 from keyback.breaches import BreachedSettings
-from keyback.directory import PEOPLE, Anchor, DirectoryServer
+from keyback.directory import GROUPS, PEOPLE, Anchor, Contacts, DirectoryServer, Shape, is_name
 from keyback.errors import ConfigurationError
 from keyback.protocol.limits import MAX_WORK_PER_POLL
 from keyback.protocol.messages import Operation
@@ -89,11 +89,26 @@ class Passwords(BreachedSettings, _Frozen):
         return None if value is None else secure_url(value)
 
 
+Attribute = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,127}$")]
+
+
+class ContactTable(_Frozen):
+    """Which attributes tell how to reach a person. All mail addresses count; of the telephones of a kind the first."""
+
+    mail: tuple[Attribute, ...] = Contacts().mail
+    mobile: tuple[Attribute, ...] = Contacts().mobile
+    office_phone: tuple[Attribute, ...] = Contacts().office_phone
+
+
 class ForestConfig(_Frozen):
-    """One forest. ``servers``: ``ldaps://host`` or ``ldap://host`` (then StartTLS), in the order of preference.
+    """One forest. ``servers``: ``ldaps://host`` or ``ldap://host`` (then StartTLS), in the order of preference. A
+    further domain of a forest has controllers and accounts of its own, so it is one more of these, under its own name.
 
     ``base_dns``: where people are looked for, and the only places where accounts may be written.
-    ``domains``: what user IDs end in here.
+    ``domains``: what user IDs end in here. ``group_base_dns``: where groups are looked for; the whole domain if empty.
+
+    In seconds: ``changes_interval_s`` how often the directory is asked what has changed, ``sweep_interval_s`` how often
+    the portal is told who there is, ``sync_interval_s`` how often everybody is read.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=255)]
@@ -105,7 +120,26 @@ class ForestConfig(_Frozen):
     base_dns: Annotated[tuple[str, ...], Field(min_length=1)]
     filter: str = PEOPLE
     anchor: Anchor = "objectGUID"
-    sync_interval_s: Annotated[int, Field(ge=5, le=7 * 86_400)] = 1_800
+    contacts: ContactTable = ContactTable()
+    group_base_dns: tuple[str, ...] = ()
+    group_filter: str = GROUPS
+    changes_interval_s: Annotated[int, Field(ge=1, le=3_600)] = 3
+    sweep_interval_s: Annotated[int, Field(ge=5, le=86_400)] = 1_800
+    sync_interval_s: Annotated[int, Field(ge=5, le=7 * 86_400)] = 86_400
+
+    @property
+    def shape(self) -> Shape:
+        """What is read of people here."""
+        table = self.contacts
+        return Shape(self.anchor, Contacts(table.mail, table.mobile, table.office_phone))
+
+    @field_validator("base_dns", "group_base_dns")
+    @classmethod
+    def _names(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for name in value:
+            if not is_name(name):
+                raise ValueError(f"{name!r} is not a distinguished name (RFC 4514)")
+        return value
 
     @field_validator("name", "domains")
     @classmethod

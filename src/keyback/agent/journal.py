@@ -14,13 +14,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Literal
 from uuid import UUID
 
 from keyback.agent.config import Limits
 from keyback.errors import ConfigurationError
 from keyback.protocol.messages import Before, Operation, Outcome, Work
 
-__all__ = ["Entry", "Journal", "SyncRun"]
+__all__ = ["Entry", "Journal", "RunKind", "SyncRun"]
+
+RunKind = Literal["whole", "changes", "sweep"]
 
 KEPT = timedelta(days=60)
 """Requests are remembered longer than any key that could open their boxes lives."""
@@ -44,9 +47,13 @@ CREATE TABLE IF NOT EXISTS number (name TEXT PRIMARY KEY, value INTEGER NOT NULL
 CREATE TABLE IF NOT EXISTS sync_run (
     id TEXT PRIMARY KEY, forest TEXT NOT NULL, started_at TEXT NOT NULL, finished_at TEXT,
     people INTEGER NOT NULL DEFAULT 0, added INTEGER NOT NULL DEFAULT 0, changed INTEGER NOT NULL DEFAULT 0,
-    removed INTEGER NOT NULL DEFAULT 0, refused INTEGER NOT NULL DEFAULT 0, problem TEXT NOT NULL DEFAULT ''
+    removed INTEGER NOT NULL DEFAULT 0, refused INTEGER NOT NULL DEFAULT 0, problem TEXT NOT NULL DEFAULT '',
+    kind TEXT NOT NULL DEFAULT 'whole', held INTEGER NOT NULL DEFAULT 0
 );
+CREATE TABLE IF NOT EXISTS note (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
+_ADDED = (("sync_run", "kind", "TEXT NOT NULL DEFAULT 'whole'"), ("sync_run", "held", "INTEGER NOT NULL DEFAULT 0"))
+"""Columns that a journal of an older version does not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class SyncRun:
-    """One run. ``problem`` is "" when it came to its end."""
+    """One run. ``problem`` is "" when it came to its end. ``held``: people who have gone, and wait to be confirmed."""
 
     id: UUID
     forest: str
@@ -76,6 +83,8 @@ class SyncRun:
     removed: int = 0
     refused: int = 0
     problem: str = ""
+    kind: RunKind = "whole"
+    held: int = 0
 
 
 class Journal:
@@ -92,6 +101,9 @@ class Journal:
             self._database.execute("PRAGMA synchronous = FULL")
             self._database.execute("PRAGMA secure_delete = ON")  # boxes are sealed, and still nothing to leave about
             self._database.executescript(_SCHEMA)
+            for table, column, kind in _ADDED:
+                if column not in {row[1] for row in self._database.execute(f"PRAGMA table_info({table})")}:
+                    self._database.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
         except sqlite3.DatabaseError as error:
             raise ConfigurationError(f"{path}: the journal cannot be used: {error}") from None
 
@@ -269,7 +281,7 @@ class Journal:
     def save_run(self, run: SyncRun) -> None:
         with self._written() as database:
             database.execute(
-                "INSERT OR REPLACE INTO sync_run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT OR REPLACE INTO sync_run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     str(run.id),
                     run.forest,
@@ -281,23 +293,40 @@ class Journal:
                     run.removed,
                     run.refused,
                     run.problem,
+                    run.kind,
+                    run.held,
                 ),
             )
 
-    def runs(self, last: int = 10) -> list[SyncRun]:
+    def runs(self, last: int = 10, *, forest: str | None = None, kind: str | None = None) -> list[SyncRun]:
         """The latest runs, newest first."""
+        question = (
+            "SELECT id, forest, started_at, finished_at, people, added, changed, removed, refused, problem, kind, held"
+            " FROM sync_run WHERE forest = coalesce(?, forest) AND kind = coalesce(?, kind)"
+            " ORDER BY started_at DESC LIMIT ?"
+        )
         with self._lock:
-            rows = self._database.execute("SELECT * FROM sync_run ORDER BY started_at DESC LIMIT ?", (last,)).fetchall()
+            rows = self._database.execute(question, (forest, kind, last)).fetchall()
         return [
             SyncRun(
                 UUID(id_),
-                forest,
+                name,
                 datetime.fromisoformat(started),
                 None if finished is None else datetime.fromisoformat(finished),
                 *rest,
             )
-            for id_, forest, started, finished, *rest in rows
+            for id_, name, started, finished, *rest in rows
         ]
+
+    def note(self, name: str) -> str | None:
+        """What was noted under this name."""
+        with self._lock:
+            row = self._database.execute("SELECT value FROM note WHERE name = ?", (name,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def write_note(self, name: str, value: str) -> None:
+        with self._written() as database:
+            database.execute("INSERT OR REPLACE INTO note VALUES (?, ?)", (name, value))
 
     # --- upkeep
 

@@ -22,6 +22,7 @@ from keyback.agent.identity import Identity
 from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
 from keyback.agent.link import Cause, InvalidAnswer, Link, LinkError, NotConfirmed, OutOfDate, Revoked, Unreachable
+from keyback.agent.rhythm import Rhythm
 from keyback.agent.screen import Screen
 from keyback.agent.switch import Switchboard
 from keyback.agent.sync import Synchronisation
@@ -195,11 +196,11 @@ class Service:
                 self._events.write(Kind.FOREST_UNKNOWN, text, forest=forest.name)
                 told = True
             self._pause(LONGEST_PAUSE / 10)
-        while forest_id is not None and not self._stop.is_set():
-            run = self.synchronisation.run(forest, forest_id)
-            interval = float(forest.config.sync_interval_s)
-            # What failed is tried again soon: at the start the portal has often not confirmed the agent yet.
-            self._pause(min(interval, LONGEST_PAUSE) if run.problem else interval)
+        if forest_id is None:
+            return
+        rhythm = Rhythm(self.synchronisation, forest, forest_id, journal=self._journal, clock=self._clock)
+        while not self._stop.is_set():
+            self._pause(rhythm.turn())
 
     def _heartbeat_loop(self) -> None:
         while not self._stop.is_set():
@@ -215,7 +216,7 @@ class Service:
             self._pause(HEARTBEAT_INTERVAL)
 
     def _heartbeat(self) -> Heartbeat:
-        runs = [run for run in self._journal.runs() if run.finished_at and not run.problem]
+        runs = [run for run in self._journal.runs(kind="whole") if run.finished_at and not run.problem]
         last = runs[0] if runs else None
         counts = self.writeback.counts
         age = None if last is None or last.finished_at is None else self._clock.now() - last.finished_at

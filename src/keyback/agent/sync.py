@@ -1,44 +1,91 @@
-"""Pushing the people of a forest to the portal: whole runs, streamed, so that memory does not grow with them."""
+"""Keeping the portal's people and groups as the directory has them.
+
+A *whole* run reads everybody. From then on the directory is asked every few seconds what has *changed*, and those
+objects are read again. A *sweep* compares who is in scope, by objectGUID alone: it finds leavers and deletions that no
+change tells of, and what was missed.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
-from itertools import islice
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from keyback.agent.catalogue import Kind
 from keyback.agent.clock import Clock
+from keyback.agent.delivery import Delivery, PeopleDoor, batches, group_batches, record, spans
 from keyback.agent.events import Events
 from keyback.agent.forests import Forest
-from keyback.agent.journal import Journal, SyncRun
-from keyback.agent.link import LinkError, Refused, Unreachable
-from keyback.directory import Connection, DirectoryPerson, people, read_domain
+from keyback.agent.journal import Journal, RunKind, SyncRun
+from keyback.agent.link import LinkError
+from keyback.agent.marks import Marks
+from keyback.directory import (
+    Changes,
+    Connection,
+    DirectoryGroup,
+    DirectoryPerson,
+    Domain,
+    groups,
+    groups_by_guid,
+    has_containers,
+    in_scope,
+    people,
+    people_by_guid,
+    read_domain,
+)
 from keyback.directory.errors import DirectoryError
-from keyback.protocol.limits import MAX_PEOPLE_PER_PUSH
-from keyback.protocol.messages import PersonRecord, Push, PushReceipt
+from keyback.protocol.limits import MAX_OBJECTS_PER_PUSH, MAX_PEOPLE_PER_PUSH
+from keyback.protocol.messages import PushReceipt
 
-__all__ = ["PeopleDoor", "Synchronisation", "record"]
+__all__ = ["Synchronisation"]
 
-TEXT = 256
-"""Characters that a value may have on its way; what a directory holds beyond that is no user ID, mail or number."""
-
-REFUSED_TOLD = 20
-"""Events a run for people that the portal did not take; the rest is counted."""
-
-T = TypeVar("T")
+T = TypeVar("T", DirectoryPerson, DirectoryGroup)
 
 
-class PeopleDoor(Protocol):
-    """What of the link a run needs."""
+@dataclass(slots=True)
+class _Scope:
+    """Who is in scope as the portal was last told: objectGUIDs, 16 bytes each, which makes some 10 MB for 100,000."""
 
-    def push(self, push: Push) -> PushReceipt: ...
+    people: set[bytes] = field(default_factory=set)
+    groups: set[bytes] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Task:
+    """One forest's run: where to read and where to bring it."""
+
+    forest: Forest
+    connection: Connection
+    domain: Domain
+    delivery: Delivery
+
+    @property
+    def group_bases(self) -> tuple[str, ...]:
+        return self.forest.config.group_base_dns or (self.connection.root.default_naming_context,)
+
+    def people_of(self, guids: Iterable[UUID]) -> Iterator[DirectoryPerson]:
+        config = self.forest.config
+        return people_by_guid(
+            self.connection, self.domain, config.base_dns, guids, filter=config.filter, shape=config.shape
+        )
+
+    def groups_of(self, guids: Iterable[UUID]) -> Iterator[DirectoryGroup]:
+        return groups_by_guid(self.connection, self.group_bases, guids, filter=self.forest.config.group_filter)
+
+    def scope(self) -> _Scope:
+        config = self.forest.config
+        return _Scope(
+            in_scope(self.connection, config.base_dns, config.filter),
+            in_scope(self.connection, self.group_bases, config.group_filter),
+        )
 
 
 class Synchronisation:
-    """Runs one forest at a time; a run that is asked for while one goes on waits for it."""
+    """Runs a forest once at a time; a run that is asked for while one goes on waits for it."""
 
     def __init__(
         self,
@@ -54,125 +101,221 @@ class Synchronisation:
         self._portal = portal
         self._clock = clock
         self._wait = wait
-        self._one_at_a_time = threading.Lock()
+        self._door = threading.Lock()
+        self._lock = threading.Lock()
+        self._runs: dict[str, threading.Lock] = {}
+        self._scopes: dict[str, _Scope] = {}
+        self._told: dict[str, tuple[int, str]] = {}
 
     def run(self, forest: Forest, forest_id: UUID, progress: Callable[[int], None] = lambda sent: None) -> SyncRun:
-        """Pushes everybody in scope, then has the portal remove who was not among them.
+        """Pushes everybody in scope, then who they were, so that the portal removes all others.
 
         A run that breaks off removes nobody; its ``problem`` says why. ``progress`` is told how many were pushed.
         """
-        with self._one_at_a_time:
-            run = SyncRun(id=uuid4(), forest=forest.name, started_at=self._clock.now(), finished_at=None)
-            self._journal.save_run(run)
-            self._events.write(Kind.SYNC_START, forest=forest.name, run=str(run.id))
-            try:
-                run = self._push_all(run, forest, forest_id, progress)
-            except DirectoryError as error:
-                run = replace(run, problem=f"directory: {error.code}: {error.message}")
-            except LinkError as error:
-                run = replace(run, problem=f"portal: {error}")
-            run = replace(run, finished_at=self._clock.now())
-            self._journal.save_run(run)
-            self._tell(run)
-            return run
+        with self._running(forest, forest_id, "whole") as delivery:
+            delivery.begin()
+            with forest.connection() as connection:
+                marks = self._marks(forest)
+                place = marks.now(connection)  # before anybody is read: what changes meanwhile is told again
+                task = _Task(forest, connection, read_domain(connection), delivery)
+                scope = _push_everybody(task, progress)
+                self._tell_scope(task, scope, refused=frozenset(delivery.refused))
+                marks.keep(place)
+        return delivery.run
 
-    def _push_all(self, run: SyncRun, forest: Forest, forest_id: UUID, progress: Callable[[int], None]) -> SyncRun:
-        with forest.connection() as connection:
-            for batch, last in _batches(_everybody(forest, connection), MAX_PEOPLE_PER_PUSH):
-                receipt = self._deliver(run, forest_id, batch, last=last)
-                told = REFUSED_TOLD - run.refused
-                for guid, reason in islice(receipt.refused.items(), max(0, told)):
-                    self._events.write(Kind.PERSON_REFUSED, reason, forest=forest.name, object=str(guid))
-                run = replace(
-                    run,
-                    people=run.people + len(batch),
-                    added=run.added + receipt.added,
-                    changed=run.changed + receipt.changed,
-                    removed=run.removed + receipt.removed,
-                    refused=run.refused + len(receipt.refused),
-                )
-                progress(run.people)
-        return run
+    def catch_up(self, forest: Forest, forest_id: UUID) -> SyncRun | None:
+        """Pushes what has changed since the last time; None when nothing has. A whole run where nothing is kept that
+        changes could be asked since."""
+        with self._running(forest, forest_id, "changes") as delivery, forest.connection() as connection:
+            marks = self._marks(forest)
+            found = marks.changes(connection)
+            if found is not None:
+                changes, place = found
+                if changes.objects or changes.deleted:
+                    task = _Task(forest, connection, read_domain(connection), delivery)
+                    self._push_changes(task, changes)
+                    marks.keep(place)
+                return delivery.run if delivery.begun else None
+        if delivery.run.problem:
+            return delivery.run
+        return self.run(forest, forest_id)
 
-    def _deliver(self, run: SyncRun, forest_id: UUID, batch: list[PersonRecord], *, last: bool) -> PushReceipt:
-        """One push, repeated under a new number where its answer got lost: it says how people are, not what to do."""
-        for pause in (0.5, 2.0, 5.0, None):
-            push = Push(
-                run_id=run.id,
-                seq=self._journal.next_push(self._clock.now()),
-                forest_id=forest_id,
-                people=batch,
-                last=last,
+    def sweep(self, forest: Forest, forest_id: UUID, *, tell_all: bool) -> SyncRun | None:
+        """Compares who is in scope with what the portal was told; None when it is the same. ``tell_all``: tells the
+        portal everybody's objectGUID, which finds whatever went astray between the two."""
+        with self._running(forest, forest_id, "sweep") as delivery, forest.connection() as connection:
+            task = _Task(forest, connection, read_domain(connection), delivery)
+            if tell_all or forest.name not in self._scopes:
+                delivery.begin()
+                self._tell_scope(task, task.scope())
+            else:
+                self._compare(task)
+                _finish(task)
+        return delivery.run if delivery.begun or delivery.run.problem else None
+
+    # --- parts of a run
+
+    def _push_changes(self, task: _Task, changes: Changes) -> None:
+        found = _push_objects(task, changes.objects)
+        scope = self._scopes.setdefault(task.forest.name, _Scope())
+        lost = {guid.bytes for guid in (*changes.objects, *changes.deleted)} - found.people - found.groups
+        # Most of the lost were never in scope: computers, and accounts elsewhere.
+        _push_gone(task, lost & (scope.people | scope.groups))
+        scope.people = (scope.people - lost) | found.people
+        scope.groups = (scope.groups - lost) | found.groups
+        if has_containers(task.connection, [UUID(bytes=guid) for guid in lost]):
+            self._compare(task)  # whoever is below may have come or gone with it
+        _finish(task)
+
+    def _compare(self, task: _Task) -> None:
+        before, now = self._scopes.setdefault(task.forest.name, _Scope()), task.scope()
+        new = (now.people - before.people) | (now.groups - before.groups)
+        _push_objects(task, [UUID(bytes=guid) for guid in new])
+        _push_gone(task, (before.people - now.people) | (before.groups - now.groups))
+        self._scopes[task.forest.name] = now
+
+    def _tell_scope(self, task: _Task, scope: _Scope, refused: Collection[UUID] = ()) -> None:
+        """``refused``: whom the portal would not have, as it said in this very run."""
+        unknown: list[UUID] = []
+        for name, guids in (("people_in_scope", scope.people), ("groups_in_scope", scope.groups)):
+            for span in spans(sorted(guids)):
+                unknown += task.delivery.send(**{name: span}).unknown
+        _push_objects(task, [guid for guid in unknown if guid not in refused])
+        _finish(task)
+        self._scopes[task.forest.name] = scope
+
+    # --- around a run
+
+    def _marks(self, forest: Forest) -> Marks:
+        return Marks(forest.config, self._journal, self._events)
+
+    @contextmanager
+    def _running(self, forest: Forest, forest_id: UUID, kind: RunKind) -> Iterator[Delivery]:
+        with self._lock:
+            one_at_a_time = self._runs.setdefault(forest.name, threading.Lock())
+        with one_at_a_time:
+            delivery = Delivery(
+                SyncRun(uuid4(), forest.name, self._clock.now(), None, kind=kind),
+                forest_id,
+                journal=self._journal,
+                events=self._events,
+                portal=self._portal,
+                clock=self._clock,
+                wait=self._wait,
+                door=self._door,
             )
             try:
-                return self._portal.push(push)
-            except Unreachable as error:
-                if pause is None:
-                    raise
-                self._wait(max(pause, error.retry_after))
-            except Refused as error:
-                # The portal has seen a greater number: one more, since the first try may have crossed another run.
-                if error.code != "sequence_refused" or pause is None:
-                    raise
-        raise AssertionError("unreachable")
+                yield delivery
+            except DirectoryError as error:
+                delivery.run = replace(delivery.run, problem=f"directory: {error.code}: {error.message}")
+            except LinkError as error:
+                delivery.run = replace(delivery.run, problem=f"portal: {error}")
+            self._finished(delivery)
+
+    def _finished(self, delivery: Delivery) -> None:
+        delivery.run = run = replace(delivery.run, finished_at=self._clock.now())
+        held, problem = self._told.get(run.forest, (0, ""))
+        if delivery.begun or run.problem != problem:
+            self._tell(run)
+        if delivery.begun:
+            self._journal.save_run(run)
+            if run.held not in (0, held):
+                self._events.write(
+                    Kind.REMOVALS_HELD,
+                    f"{Kind.REMOVALS_HELD.value.meaning} {run.forest}: {run.held} people.",
+                    forest=run.forest,
+                    held=run.held,
+                )
+        self._told[run.forest] = (run.held if delivery.begun else held, run.problem)
 
     def _tell(self, run: SyncRun) -> None:
+        if not run.problem and not run.finished_at:
+            return
         counts = f"{run.people} people, {run.added} added, {run.changed} changed, {run.removed} removed"
         self._events.write(
             Kind.SYNC_FAILED if run.problem else Kind.SYNC_RESULT,
             run.problem or f"{run.forest}: {counts}, {run.refused} refused",
             forest=run.forest,
             run=str(run.id),
+            of=run.kind,
             people=run.people,
             added=run.added,
             changed=run.changed,
             removed=run.removed,
             refused=run.refused,
+            held=run.held,
         )
 
 
-def _everybody(forest: Forest, connection: Connection) -> Iterator[PersonRecord]:
-    domain = read_domain(connection)
-    seen: set[bytes] = set()  # bases may overlap; 16 bytes each
-    for base in forest.config.base_dns:
-        found = people(connection, domain, base, filter=forest.config.filter, anchor=forest.config.anchor)
-        for person in found:
-            if person.guid.bytes not in seen:
-                seen.add(person.guid.bytes)
-                yield record(person)
+def _push_everybody(task: _Task, progress: Callable[[int], None]) -> _Scope:
+    config, scope = task.forest.config, _Scope()
+    with _Ahead(task.delivery) as ahead:
+        for base in config.base_dns:
+            found = people(task.connection, task.domain, base, filter=config.filter, shape=config.shape)
+            # Bases may overlap.
+            for batch in batches(_noted(found, scope.people), MAX_PEOPLE_PER_PUSH):
+                ahead.send(people=[record(person) for person in batch])
+                progress(len(scope.people))
+        found_groups = groups(task.connection, task.group_bases, filter=config.group_filter)
+        for records in group_batches(_noted(found_groups, scope.groups)):
+            ahead.send(groups=records)
+    return scope
 
 
-def record(person: DirectoryPerson) -> PersonRecord:
-    """What the portal gets to know. Addresses and numbers too long to be real are left out, not cut."""
-    spellings = dict.fromkeys((*person.spellings, person.sam.lower()))
-    mails = dict.fromkeys((*person.mails, *person.other_mailbox))
-    return PersonRecord(
-        object_guid=person.guid,
-        anchor=person.anchor,
-        user_id=person.user_id if len(person.user_id) <= TEXT else person.sam[:TEXT],
-        spellings=_fitting(spellings, 20),
-        account_name=person.sam[:TEXT],
-        display_name=person.display_name[:TEXT],
-        given_name=person.given_name[:TEXT],
-        surname=person.surname[:TEXT],
-        mail=_fitting(mails, 10),
-        mobile=person.mobile if len(person.mobile) <= TEXT else "",
-        office_phone=person.telephone_number if len(person.telephone_number) <= TEXT else "",
-        enabled=person.enabled,
-    )
+def _push_objects(task: _Task, guids: Collection[UUID]) -> _Scope:
+    """Reads these objects again and pushes those in scope. Returns which these are."""
+    scope = _Scope()
+    for some in batches(guids, MAX_PEOPLE_PER_PUSH):
+        found = [record(person) for person in _noted(task.people_of(some), scope.people)]
+        if found:
+            task.delivery.send(people=found)
+    rest = [guid for guid in guids if guid.bytes not in scope.people]
+    for records in group_batches(_noted(task.groups_of(rest), scope.groups)):
+        task.delivery.send(groups=records)
+    return scope
 
 
-def _fitting(values: Iterable[str], most: int) -> list[str]:
-    return [value for value in values if len(value) <= TEXT][:most]
+def _push_gone(task: _Task, guids: Collection[bytes]) -> None:
+    for some in batches(guids, MAX_OBJECTS_PER_PUSH):
+        task.delivery.send(gone=[UUID(bytes=guid) for guid in some])
 
 
-def _batches(items: Iterable[T], size: int) -> Iterator[tuple[list[T], bool]]:
-    """Lists of at most ``size``, each with whether it is the last; one empty last list for no items at all."""
-    iterator = iter(items)
-    batch = list(islice(iterator, size))
-    while True:
-        following = list(islice(iterator, size))
-        yield batch, not following
-        if not following:
-            return
-        batch = following
+def _finish(task: _Task) -> None:
+    if task.delivery.begun:
+        task.delivery.send(last=True)
+
+
+def _noted(found: Iterable[T], seen: set[bytes]) -> Iterator[T]:
+    """Each object once, its objectGUID noted."""
+    for one in found:
+        guid = one.guid.bytes
+        if guid not in seen:
+            seen.add(guid)
+            yield one
+
+
+class _Ahead:
+    """Sends one push while the next is being read."""
+
+    def __init__(self, delivery: Delivery) -> None:
+        self._delivery = delivery
+        self._pool = ThreadPoolExecutor(1, "push")
+        self._under_way: Future[PushReceipt] | None = None
+
+    def __enter__(self) -> _Ahead:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._wait()
+        finally:
+            self._pool.shutdown(wait=True)
+
+    def send(self, **content: Any) -> None:
+        self._wait()
+        self._under_way = self._pool.submit(self._delivery.send, **content)
+
+    def _wait(self) -> None:
+        if self._under_way is not None:
+            self._under_way.result()

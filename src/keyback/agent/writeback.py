@@ -212,6 +212,8 @@ class Writeback:
                 [Kind.FOREST_UNKNOWN, Kind.DIRECTORY_CONFIGURATION],
                 f"writeback of {forest.name} is {state.replace('_', ' ')}",
             )
+        if task.envelope.ambiguous:
+            raise Refused(OutcomeCode.AMBIGUOUS, [Kind.AMBIGUOUS], "'keyback agent sync show' names the other account")
         return forest
 
     def _resolve(self, task: Task, *, unasked: bool) -> None:

@@ -8,7 +8,21 @@ from __future__ import annotations
 
 from keyback.directory.accounts import Account, Lockout, ReadBack, Versions, find_account, read_account, read_back
 from keyback.directory.connection import Connection, DirectoryServer, RootDse, connect
-from keyback.directory.people import PEOPLE, Anchor, DirectoryPerson, Domain, people, read_domain
+from keyback.directory.dirsync import Changes, changes, changes_by_usn, has_containers, mark, usn
+from keyback.directory.groups import GROUPS, DirectoryGroup, groups, groups_by_guid
+from keyback.directory.people import (
+    PEOPLE,
+    Anchor,
+    Contacts,
+    DirectoryPerson,
+    Domain,
+    Shape,
+    in_scope,
+    is_name,
+    people,
+    people_by_guid,
+    read_domain,
+)
 from keyback.directory.permissions import Right, missing_rights
 from keyback.directory.policies import Policies, minimum_age_ends
 from keyback.directory.pool import Pool
@@ -25,11 +39,15 @@ from keyback.directory.writes import (
 )
 
 __all__ = [
+    "GROUPS",
     "PEOPLE",
     "Account",
     "Anchor",
     "BindAnswer",
+    "Changes",
     "Connection",
+    "Contacts",
+    "DirectoryGroup",
     "DirectoryPerson",
     "DirectoryServer",
     "Domain",
@@ -42,20 +60,31 @@ __all__ = [
     "Refusal",
     "Right",
     "RootDse",
+    "Shape",
     "Verdict",
     "Versions",
     "change_password",
+    "changes",
+    "changes_by_usn",
     "connect",
     "expire",
     "find_account",
+    "groups",
+    "groups_by_guid",
+    "has_containers",
+    "in_scope",
+    "is_name",
+    "mark",
     "minimum_age_ends",
     "missing_rights",
     "people",
+    "people_by_guid",
     "read_account",
     "read_back",
     "read_domain",
     "reset_password",
     "unlock",
+    "usn",
     "verify_bind",
     "verify_password",
 ]

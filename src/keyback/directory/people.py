@@ -3,43 +3,78 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
 import ldap
-from ldap.controls import SimplePagedResultsControl
+import ldap.dn
+from ldap.controls import RequestControl, SimplePagedResultsControl
 from ldap.filter import filter_format
 
-from keyback.directory._values import Entry, sid_text
+from keyback.directory._values import Entry
 from keyback.directory.accounts import DISABLED
 from keyback.directory.connection import Connection
 from keyback.directory.errors import NotFound
 
-__all__ = ["PEOPLE", "Anchor", "DirectoryPerson", "Domain", "people", "read_domain"]
+__all__ = [
+    "PEOPLE",
+    "Anchor",
+    "Contacts",
+    "DirectoryPerson",
+    "Domain",
+    "Shape",
+    "by_guid",
+    "in_scope",
+    "is_name",
+    "paged",
+    "people",
+    "people_by_guid",
+    "read_domain",
+]
+
+_GUIDS_AT_ONCE = 50
 
 PEOPLE = "(&(objectCategory=person)(objectClass=user)(userAccountControl:1.2.840.113556.1.4.803:=512))"
 """Normal accounts (bit 0x200): no computers, trusts, group managed accounts or contacts."""
 
 Anchor = Literal["objectGUID", "mS-DS-ConsistencyGuid"]
 
-_ATTRIBUTES = (
+_NAMES = (
     "objectGUID",
-    "objectSid",
     "sAMAccountName",
     "userPrincipalName",
     "displayName",
     "givenName",
     "sn",
     "mail",
-    "otherMailbox",
-    "telephoneNumber",
-    "mobile",
     "userAccountControl",
-    "memberOf",
-    "mS-DS-ConsistencyGuid",
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Contacts:
+    """The attributes that tell how to reach a person, in the order in which they are looked at: all mail addresses
+    count, and of the telephones the first there is."""
+
+    mail: tuple[str, ...] = ("mail", "otherMailbox")
+    mobile: tuple[str, ...] = ("mobile",)
+    office_phone: tuple[str, ...] = ("telephoneNumber",)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What is read of people: the attribute that is their anchor, and the table of contact attributes."""
+
+    anchor: Anchor = "objectGUID"
+    contacts: Contacts = Contacts()
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Every attribute that a person is made of, once."""
+        contacts = (*self.contacts.mail, *self.contacts.mobile, *self.contacts.office_phone)
+        return tuple(dict.fromkeys((*_NAMES, self.anchor, *contacts)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +97,24 @@ class DirectoryPerson:
     """
 
     guid: UUID
-    sid: str
     dn: str
     upn: str | None
     sam: str
-    netbios: str
     user_id: str
     spellings: tuple[str, ...]
     mails: tuple[str, ...]
-    other_mailbox: tuple[str, ...]
+    mobile: str
+    office_phone: str
     display_name: str
     given_name: str
     surname: str
-    telephone_number: str
-    mobile: str
     enabled: bool
-    member_of: tuple[str, ...]
     anchor: str
+
+
+def is_name(text: str) -> bool:
+    """Whether this is a distinguished name as RFC 4514 writes them, and not the empty one."""
+    return bool(text.strip()) and bool(ldap.dn.is_dn(text))
 
 
 def read_domain(connection: Connection) -> Domain:
@@ -107,7 +143,7 @@ def people(
     base: str,
     *,
     filter: str = PEOPLE,
-    anchor: Anchor = "objectGUID",
+    shape: Shape = Shape(),
     page_size: int = 1000,
 ) -> Iterator[DirectoryPerson]:
     """Everybody below ``base`` that ``filter`` matches, in pages that are streamed: memory does not grow with them.
@@ -115,21 +151,85 @@ def people(
     The connection must not be used for anything else until the iteration is over; one that is given up leaves it
     broken. Raises DirectoryError at any step.
     """
+    for entry in paged(connection, base, shape.attributes, filter, page_size=page_size):
+        if entry.raw("sAMAccountName"):
+            yield _person(entry, domain, shape)
+
+
+def people_by_guid(
+    connection: Connection,
+    domain: Domain,
+    bases: Sequence[str],
+    guids: Iterable[UUID],
+    *,
+    filter: str = PEOPLE,
+    shape: Shape = Shape(),
+) -> Iterator[DirectoryPerson]:
+    """Those of these objects that are people in scope: below one of the bases, and matched by the filter."""
+    for entry in by_guid(connection, bases, guids, shape.attributes, filter=filter):
+        if entry.raw("sAMAccountName"):
+            yield _person(entry, domain, shape)
+
+
+def in_scope(connection: Connection, bases: Sequence[str], filter: str) -> set[bytes]:
+    """objectGUIDs (big-endian, as they sort) of everything below the bases that the filter matches."""
+    return {
+        entry.guid("objectGUID").bytes for base in bases for entry in paged(connection, base, ("objectGUID",), filter)
+    }
+
+
+def paged(
+    connection: Connection,
+    base: str,
+    attributes: Sequence[str],
+    filter: str,
+    *,
+    page_size: int = 1000,
+    controls: Sequence[RequestControl] = (),
+) -> Iterator[Entry]:
+    """Entries of a paged search (RFC 2696), as they arrive."""
     cookie = b""
     while True:
         answered: list[Any] = []
         page = SimplePagedResultsControl(criticality=True, size=page_size, cookie=cookie)
-        for entry in connection.stream(
-            base, _ATTRIBUTES, scope=ldap.SCOPE_SUBTREE, filter=filter, controls=[page], answered=answered
-        ):
-            if entry.raw("objectSid"):
-                yield _person(entry, domain, anchor)
+        yield from connection.stream(
+            base, attributes, scope=ldap.SCOPE_SUBTREE, filter=filter, controls=[page, *controls], answered=answered
+        )
         cookie = next((c.cookie for c in answered if isinstance(c, SimplePagedResultsControl)), b"")
         if not cookie:
             return
 
 
-def _person(entry: Entry, domain: Domain, anchor: Anchor) -> DirectoryPerson:
+def by_guid(
+    connection: Connection,
+    bases: Sequence[str],
+    guids: Iterable[UUID],
+    attributes: Sequence[str],
+    *,
+    filter: str,
+    controls: Sequence[RequestControl] = (),
+) -> Iterator[Entry]:
+    """The entries with these objectGUIDs below the bases that the filter matches, each once."""
+    wanted = list(dict.fromkeys(guids))
+    for start in range(0, len(wanted), _GUIDS_AT_ONCE):
+        some = "".join(f"(objectGUID={_escaped(guid)})" for guid in wanted[start : start + _GUIDS_AT_ONCE])
+        seen: set[UUID] = set()
+        for base in bases:
+            found = connection.search(
+                base, attributes, scope=ldap.SCOPE_SUBTREE, filter=f"(&{filter}(|{some}))", controls=controls
+            )
+            for entry in found:
+                guid = entry.guid("objectGUID")
+                if guid not in seen:
+                    seen.add(guid)
+                    yield entry
+
+
+def _escaped(guid: UUID) -> str:
+    return "".join(f"\\{byte:02x}" for byte in guid.bytes_le)
+
+
+def _person(entry: Entry, domain: Domain, shape: Shape) -> DirectoryPerson:
     sam = entry.text("sAMAccountName")
     upn = entry.text("userPrincipalName") or None
     implicit = f"{sam}@{domain.dns_name}"  # signs in whether or not the account has a userPrincipalName
@@ -138,23 +238,24 @@ def _person(entry: Entry, domain: Domain, anchor: Anchor) -> DirectoryPerson:
         name.lower() for name in (implicit, f"{domain.netbios_name}\\{sam}", *entry.texts("mail")) if name
     )
     spellings.pop(user_id.lower(), None)
+    contacts = shape.contacts
     return DirectoryPerson(
         guid=entry.guid("objectGUID"),
-        sid=sid_text(entry.raw("objectSid")[0]),
         dn=entry.dn,
         upn=upn,
         sam=sam,
-        netbios=domain.netbios_name,
         user_id=user_id,
         spellings=tuple(spellings),
-        mails=entry.texts("mail"),
-        other_mailbox=entry.texts("otherMailbox"),
+        mails=tuple(dict.fromkeys(mail for name in contacts.mail for mail in entry.texts(name))),
+        mobile=_first(entry, contacts.mobile),
+        office_phone=_first(entry, contacts.office_phone),
         display_name=entry.text("displayName"),
         given_name=entry.text("givenName"),
         surname=entry.text("sn"),
-        telephone_number=entry.text("telephoneNumber"),
-        mobile=entry.text("mobile"),
         enabled=not entry.number("userAccountControl") & DISABLED,
-        member_of=entry.texts("memberOf"),
-        anchor=base64.b64encode((entry.raw(anchor) or entry.raw("objectGUID"))[0]).decode("ascii"),
+        anchor=base64.b64encode((entry.raw(shape.anchor) or entry.raw("objectGUID"))[0]).decode("ascii"),
     )
+
+
+def _first(entry: Entry, names: Sequence[str]) -> str:
+    return next((value for name in names if (value := entry.text(name))), "")

@@ -45,7 +45,7 @@ def candidates(forest: Forest, judge: Judge, connection: Connection) -> Iterator
     for base in forest.config.base_dns:
         # Read on a connection of its own: this one is asked about each person meanwhile.
         with forest.connection() as paging:
-            for person in people(paging, domain, base, filter=forest.config.filter):
+            for person in people(paging, domain, base, filter=forest.config.filter, shape=forest.config.shape):
                 if person.guid.bytes not in seen:
                     seen.add(person.guid.bytes)
                     yield _candidate(forest, judge, connection, person)
@@ -54,7 +54,7 @@ def candidates(forest: Forest, judge: Judge, connection: Connection) -> Iterator
 def _candidate(forest: Forest, judge: Judge, connection: Connection, person: DirectoryPerson) -> Candidate:
     reasons: list[str] = []
     remarks: list[str] = []
-    if not (person.mails or person.other_mailbox):
+    if not person.mails:
         reasons.append("no mail address")
     try:
         account = read_account(connection, person.guid)
