@@ -160,11 +160,12 @@ class Walker:
         return Recovery.objects.get(id=uuid.UUID(self.client.session["recovery"]))
 
 
-def boxes_for(page: Page, password: str) -> dict[str, str]:
+def boxes_for(page: Page, password: str | None, current: str | None = None) -> dict[str, str]:
     """Sealed as the browser does it."""
+    sealed = Sealed(new=password, current=current)
     return {
         target["agent"]: b64encode(
-            seal(Sealed(new=password), load_unseal_key(b64decode(target["public"])), b64decode(target["info"]))
+            seal(sealed, load_unseal_key(b64decode(target["public"])), b64decode(target["info"]))
         )
         for target in page.data["sealing"]["targets"]
     }
@@ -192,6 +193,7 @@ class FakeDirectory:
     agent: AgentWithKeys
     boot_id: uuid.UUID = field(default_factory=uuid.uuid4)
     written: list[str | None] = field(default_factory=list)
+    opened: Sealed = field(default_factory=Sealed)
 
     def inspect(self, person: Person, code: OutcomeCode = OutcomeCode.DONE, **found: Any) -> None:
         """Answers the waiting inspection."""
@@ -210,10 +212,12 @@ class FakeDirectory:
         )
         self._finish(envelope, fence, code, inspection=inspection if code is OutcomeCode.DONE else None)
 
-    def write(self, code: OutcomeCode = OutcomeCode.DONE, findings: list[Finding] | None = None) -> Envelope:
-        """Answers the waiting reset. A success opens the box, as only the agent can."""
+    def write(
+        self, code: OutcomeCode = OutcomeCode.DONE, findings: list[Finding] | None = None, operation: str = "reset"
+    ) -> Envelope:
+        """Answers the waiting reset or change. Opens the box, as only the agent can."""
         fence, envelope, box = self._claim()
-        assert envelope.operation == "reset"
+        assert envelope.operation == operation
         assert envelope.password_version == 5
         if code in (OutcomeCode.DONE, OutcomeCode.UNKNOWN, OutcomeCode.NOT_WRITTEN):
             before = Before(
@@ -227,8 +231,27 @@ class FakeDirectory:
             assert grant.granted
         info = box_info(envelope, self.agent.row.id, envelope.boxes[self.agent.row.id].key)
         assert box is not None
-        self.written.append(open_box(box, self.agent.unseal, info).new)
+        self.opened = open_box(box, self.agent.unseal, info)
+        self.written.append(self.opened.new)
         self._finish(envelope, fence, code, findings=findings or [])
+        return envelope
+
+    def verify(self, code: OutcomeCode = OutcomeCode.DONE) -> str | None:
+        """Answers the waiting sign-in. The password that was typed."""
+        fence, envelope, box = self._claim()
+        assert envelope.operation == "verify"
+        assert box is not None
+        opened = open_box(
+            box, self.agent.unseal, box_info(envelope, self.agent.row.id, envelope.boxes[self.agent.row.id].key)
+        )
+        self._finish(envelope, fence, code)
+        return opened.current
+
+    def unlock(self, code: OutcomeCode = OutcomeCode.DONE) -> Envelope:
+        """Answers the waiting unlock."""
+        fence, envelope, box = self._claim()
+        assert (envelope.operation, box) == ("unlock", None)
+        self._finish(envelope, fence, code)
         return envelope
 
     def _claim(self) -> tuple[int, Envelope, bytes | None]:

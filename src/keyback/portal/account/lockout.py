@@ -13,7 +13,7 @@ from uuid import UUID
 from keyback.portal.limits.budgets import Blocked, Budget, clear_all, count_of, spend, spend_all
 from keyback.portal.limits.clients import Client
 
-__all__ = ["forgive", "take"]
+__all__ = ["forgive", "take", "unlock"]
 
 TRIES = 10
 FIRST_WAIT = timedelta(seconds=60)
@@ -49,6 +49,12 @@ def _take(organization_id: UUID, key: str, client: Client, now: datetime) -> Non
 
 
 _NAME = "sign_in"
+
+
+def unlock(organization_id: UUID, typed: str, subject: str, client: Client) -> None:
+    """Whoever proved who they are opens what others closed, too."""
+    forgive(organization_id, typed, subject, client)
+    clear_all(organization_id, *((POOL, (key,)) for key in (typed, subject)))
 
 
 def forgive(organization_id: UUID, typed: str, subject: str, client: Client) -> None:

@@ -30,6 +30,7 @@ __all__ = [
     "add_proof",
     "methods_proved",
     "person_required",
+    "renew",
     "safe_next",
     "sign_in",
     "sign_out",
@@ -78,6 +79,17 @@ def methods_proved(request: HttpRequest) -> tuple[str, ...]:
     """The methods that were proved in this session, beside the password."""
     found = signed_in_as(request)
     return found.proved[1:] if found is not None else ()
+
+
+def renew(request: HttpRequest, person: Person, at: datetime) -> bool:
+    """This browser's session of this person goes on with the password that was chosen in it, at ``at``. False where
+    there is none, or it does already."""
+    kept = request.session.get(_KEY)
+    if kept is None or kept["person"] != str(person.id) or kept["at"] == at.isoformat():
+        return False
+    request.session.cycle_key()
+    _keep(request, SignedIn(person, at, Stage.FULL, tuple(kept["proved"])))
+    return True
 
 
 def sign_out(request: HttpRequest) -> None:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from keyback.portal.account.views import home, prove, security_info, sign_in
+from keyback.portal.account.views import home, password, prove, security_info, sign_in
 
 urlpatterns = [
     path("sign-in", sign_in.sign_in, name="sign_in"),
@@ -10,6 +10,7 @@ urlpatterns = [
     path("account/prove", prove.prove, name="account_prove"),
     path("account/proved", prove.proved, name="account_proved"),
     path("account", home.home, name="account"),
+    path("account/password", password.change_password, name="change_password"),
     path("security-info", security_info.security_info, name="security_info"),
     path("security-info/asked", security_info.asked, name="security_info_asked"),
     path("security-info/confirm", security_info.confirmed, name="security_info_confirm"),

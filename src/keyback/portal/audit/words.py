@@ -63,9 +63,11 @@ class Activity(StrEnum):
     RECOVERY_GATE_OPENED = "recovery.gate_opened"
     RECOVERY_BLOCKED = "recovery.blocked"  # Blocked from self-service password reset
     RECOVERY_REFUSED = "recovery.refused"
+    RECOVERY_PURPOSE_CHOSEN = "recovery.purpose_chosen"
     RECOVERY_INSPECTED = "recovery.inspected"
     RECOVERY_SUBMITTED = "recovery.submitted"
     RECOVERY_ENDED = "recovery.ended"
+    PASSWORD_CHANGED = "password.changed"  # Change password (self-service)  # noqa: S105
     PASSWORD_RESET = "password.reset"  # Reset password (self-service)  # noqa: S105 — an activity's name
     PASSWORD_RESET_BY_ADMIN = "password.reset_by_admin"  # Reset password (by admin)  # noqa: S105
     PASSWORD_EXPIRED_BY_ADMIN = "password.expired_by_admin"  # noqa: S105

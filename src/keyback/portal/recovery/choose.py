@@ -15,6 +15,7 @@ from django.db import transaction
 from keyback.errors import KeybackError
 from keyback.flows import Event
 from keyback.passwords import DirectoryPolicy, Finding, PersonNames, check
+from keyback.portal.account import lockout
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.limits.budgets import RESETS, spend
 from keyback.portal.limits.clients import Client, counting
@@ -22,12 +23,13 @@ from keyback.portal.people import cloud
 from keyback.portal.people.binding import PersonBent
 from keyback.portal.people.models import Person
 from keyback.portal.recovery import outcomes
-from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import locked, move
-from keyback.portal.recovery.subjects import audit
+from keyback.portal.recovery.subjects import audit, typed_key
 from keyback.portal.writeback.preparation import NoAgent, Preparation, prepare, seal_here, submit
 from keyback.protocol.limits import DIRECTORY_TIMEOUT, QUEUE_LIFE, WRITE_LEASE
 from keyback.protocol.messages import Flags, Operation
+from keyback.protocol.outcomes import OutcomeCode
 from keyback.protocol.sealing import Sealed
 
 __all__ = ["NotPrepared", "policy_of", "prepared", "submit_cloud", "submit_plain", "submit_sealed"]
@@ -74,13 +76,14 @@ def prepared(recovery: Recovery, now: datetime) -> Preparation | None:
 def _prepare(recovery: Recovery, now: datetime) -> Preparation:
     if recovery.person is None or recovery.inspection is None:
         raise ValueError("only an inspected account can be prepared for")
+    change = recovery.purpose == Purpose.CHANGE
     return prepare(
         recovery.person,
-        Operation.RESET,
+        Operation.CHANGE if change else Operation.RESET,
         tracking_id=recovery.id,
         deadline=recovery.ends_at + _BEYOND,
         now=now,
-        flags=Flags(unlock=True),
+        flags=Flags(unlock=not change),
         password_version=recovery.inspection["password_version"],
     )
 
@@ -122,23 +125,26 @@ def _count(recovery: Recovery, person: Person, client: Client, now: datetime) ->
     spend(recovery.organization_id, RESETS, str(person.id), client.key, now=now)
 
 
-def submit_plain(recovery: Recovery, password: str, client: Client, now: datetime) -> Recovery:
+def submit_plain(recovery: Recovery, passwords: Sealed, client: Client, now: datetime) -> Recovery:
     """Seals at once what was typed into the page without JavaScript, and forgets it. Rules that can be judged here
     are, so that the person need not wait for them. Raises as :func:`submit_sealed`, and NoAgent."""
     person = _person(recovery)
     names = PersonNames(person.account_name, person.display_name)
-    if found := [_plain(finding) for finding in check(password, names, policy_of(recovery))]:
+    if found := [_plain(finding) for finding in check(passwords.new or "", names, policy_of(recovery))]:
         return _refuse(recovery, found, now)
     preparation = prepared(recovery, now)
     if preparation is None:
         raise NoAgent("no agent can take a password any more")
-    boxes = seal_here(preparation, Sealed(new=password))
+    boxes = seal_here(preparation, passwords)
     return submit_sealed(recovery, preparation.envelope.request_id, boxes, client, now)
 
 
-def submit_cloud(recovery: Recovery, password: str, client: Client, now: datetime) -> Recovery:
+def submit_cloud(recovery: Recovery, passwords: Sealed, client: Client, now: datetime) -> Recovery:
     """Keeps the password of a cloud person. Raises Blocked or IllegalMove."""
-    person = _person(recovery)
+    person, password = _person(recovery), passwords.new or ""
+    if recovery.purpose == Purpose.CHANGE and not _is_current(recovery, person, passwords.current or "", client, now):
+        audit(recovery, Activity.PASSWORD_CHANGED, Result.FAILURE, now, outcome=OutcomeCode.CURRENT_WRONG)
+        return _refuse(recovery, [{"code": OutcomeCode.CURRENT_WRONG.value, "params": {}}], now)
     if found := [_plain(finding) for finding in cloud.findings(person, password)]:
         return _refuse(recovery, found, now)
     _count(recovery, person, client, now)
@@ -147,6 +153,16 @@ def submit_cloud(recovery: Recovery, password: str, client: Client, now: datetim
         cloud.set_password(person, password, now)
         audit(recovery, Activity.RECOVERY_SUBMITTED, Result.SUCCESS, now)
         return outcomes.written(recovery, now)
+
+
+def _is_current(recovery: Recovery, person: Person, current: str, client: Client, now: datetime) -> bool:
+    """Counts like a try to sign in. Raises Blocked."""
+    keys = (recovery.organization_id, typed_key(recovery), str(person.id), client)
+    allowed = lockout.take(*keys, now)
+    right = cloud.verify_password(person, current) and allowed
+    if right:
+        lockout.forgive(*keys)
+    return right
 
 
 def _refuse(recovery: Recovery, findings: list[dict[str, Any]], now: datetime) -> Recovery:

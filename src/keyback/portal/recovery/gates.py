@@ -21,13 +21,13 @@ from keyback.portal.limits.budgets import (
 )
 from keyback.portal.limits.clients import Client, counting
 from keyback.portal.methods import Method, installed
-from keyback.portal.people.models import Person
+from keyback.portal.people.models import Person, Policy
 from keyback.portal.people.policies import organization_methods, policy_for
 from keyback.portal.recovery import inspection
 from keyback.portal.recovery.decide import refusal_of_person
 from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import locked, move
-from keyback.portal.recovery.subjects import audit, subject, typed_key
+from keyback.portal.recovery.subjects import audit, person_or_nobody, subject, typed_key
 from keyback.portal.securityinfo.entries import default_method
 from keyback.portal.securityinfo.rules import methods_on_file
 
@@ -124,7 +124,7 @@ def open_gate(recovery: Recovery, method: str, now: datetime) -> Recovery:
         if refusal is None and policy is not None and len(opened) < policy.gates:
             recovery = move(recovery, Event.GATE_OPENED, gates_opened=opened)
             return _look_early(recovery, person, now) if opened else recovery
-        return _last_gate(recovery, person, opened, refusal, now)
+        return _last_gate(recovery, policy, opened, refusal, now)
 
 
 def _look_early(recovery: Recovery, person: Person, now: datetime) -> Recovery:
@@ -133,10 +133,16 @@ def _look_early(recovery: Recovery, person: Person, now: datetime) -> Recovery:
     return recovery if waits or person.source == Person.Source.CLOUD else inspection.begin(recovery, now)
 
 
-def _last_gate(recovery: Recovery, person: Person, opened: list[str], refusal: str | None, now: datetime) -> Recovery:
+def _last_gate(
+    recovery: Recovery, policy: Policy | None, opened: list[str], refusal: str | None, now: datetime
+) -> Recovery:
+    person = person_or_nobody(recovery)
+    changes: dict[str, object] = {"gates_opened": opened}
+    if recovery.purpose == Purpose.UNLOCK and (policy is None or not policy.unlock):
+        changes["purpose"] = Purpose.RESET  # other people of the organization may choose, this one may not
     if refusal is None and person.source == Person.Source.CLOUD:
-        return move(recovery, Event.LAST_GATE_OPENED_CLOUD, gates_opened=opened)
-    recovery = move(recovery, Event.LAST_GATE_OPENED, gates_opened=opened)
+        return move(recovery, Event.LAST_GATE_OPENED_CLOUD, **changes)
+    recovery = move(recovery, Event.LAST_GATE_OPENED, **changes)
     if refusal is not None:
         audit(recovery, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal=refusal)
         return move(recovery, Event.NOT_WRITABLE, refusal=refusal)

@@ -42,6 +42,8 @@ def where(recovery: Recovery) -> str:
     if recovery.purpose == Purpose.VERIFY and recovery.state != State.PROVE:
         return reverse("account_proved")
     name = names.get(State(recovery.state), "recover_outcome")
+    if name == "recover_password" and recovery.purpose == Purpose.UNLOCK:
+        return reverse("recover_unlock")
     if name == "recover_password" and recovery.person and recovery.person.source == Person.Source.CLOUD:
         name = "recover_password_plain"
     return reverse(name)

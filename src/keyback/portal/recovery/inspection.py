@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from keyback.flows import Event
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.people.binding import PersonBent
-from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import move
 from keyback.portal.recovery.subjects import audit
 from keyback.portal.writeback.preparation import AlreadyWaiting, NoAgent, prepare, submit_unsealed
@@ -36,7 +36,8 @@ def begin(recovery: Recovery, now: datetime) -> Recovery:
             tracking_id=recovery.id,
             deadline=now + timedelta(seconds=QUEUE_LIFE),
             now=now,
-            flags=Flags(unlock=True),  # so that a right that the reset will need is missed now, not then
+            # So that a right that the reset will need is missed now, not then.
+            flags=Flags(unlock=recovery.purpose != Purpose.CHANGE),
         )
         request = submit_unsealed(preparation, person, now)
     except NoAgent:

@@ -50,6 +50,8 @@ class Recovery(models.Model):
     # Why it was refused (SSPR code or name) and what the rules said, for the page.
     refusal = models.CharField(max_length=40, blank=True)
     findings = models.JSONField(default=list)
+    # When the password, or the unlocking, was known to stand.
+    written_at = models.DateTimeField(null=True)
 
     class Meta:
         indexes = [models.Index(fields=["organization", "started_at"]), models.Index(fields=["request_id"])]

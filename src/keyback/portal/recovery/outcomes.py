@@ -15,9 +15,9 @@ from keyback.portal.limits.budgets import Blocked, Budget, spend
 from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.organizations.setup import administrators
 from keyback.portal.people.contacts import mails_of
-from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import move
-from keyback.portal.recovery.subjects import audit, person_or_nobody
+from keyback.portal.recovery.subjects import audit, deed, person_or_nobody
 from keyback.portal.writeback.models import WritebackRequest
 from keyback.portal.writeback.requests import outcome_recorded
 from keyback.protocol.outcomes import OutcomeCode, Shortfall, sspr_code
@@ -55,7 +55,7 @@ def _inspected(recovery: Recovery, request: WritebackRequest, now: datetime) -> 
     found = (request.outcome or {}).get("inspection")
     if request.outcome_code == OutcomeCode.DONE and found is not None:
         possible_from = found.get("possible_from")
-        if possible_from is None or datetime.fromisoformat(possible_from) <= now:
+        if recovery.purpose == Purpose.UNLOCK or possible_from is None or datetime.fromisoformat(possible_from) <= now:
             move(recovery, Event.WRITABLE, inspection=found)
             audit(recovery, Activity.RECOVERY_INSPECTED, Result.SUCCESS, now)
             return
@@ -73,16 +73,19 @@ def _ended(recovery: Recovery, request: WritebackRequest, now: datetime) -> None
     elif code in (OutcomeCode.POLICY, OutcomeCode.BANNED) and _refusal(request) != TOO_YOUNG:
         findings = _findings(request) or [{"code": "filter", "params": {}}]
         move(recovery, Event.PASSWORD_REFUSED, findings=findings, refusal=_refusal(request))
-        audit(recovery, Activity.PASSWORD_RESET, Result.REFUSED, now, outcome=code)
+        audit(recovery, deed(recovery), Result.REFUSED, now, outcome=code)
+    elif code == OutcomeCode.CURRENT_WRONG:
+        move(recovery, Event.PASSWORD_REFUSED, findings=[{"code": code, "params": {}}], refusal="")
+        audit(recovery, deed(recovery), Result.FAILURE, now, outcome=code)
     elif code == OutcomeCode.STALE:
         # The waiting page asks for the new look: outcomes are recorded by the agents' door, which cannot sign.
         move(recovery, Event.STALE, request_id=None)
     elif code == OutcomeCode.UNKNOWN:
         move(recovery, Event.WRITE_UNKNOWN, refusal=_refusal(request))
-        audit(recovery, Activity.PASSWORD_RESET, Result.UNKNOWN, now, outcome=code)
+        audit(recovery, deed(recovery), Result.UNKNOWN, now, outcome=code)
     else:
         move(recovery, Event.WRITE_REFUSED, refusal=_refusal(request), findings=_findings(request))
-        audit(recovery, Activity.PASSWORD_RESET, Result.FAILURE, now, outcome=code or "expired")
+        audit(recovery, deed(recovery), Result.FAILURE, now, outcome=code or "expired")
         if late:
             _tell(recovery, MessageKind.WRITEBACK_UNSURE_RESOLVED, now, written="")
     if late:
@@ -92,13 +95,17 @@ def _ended(recovery: Recovery, request: WritebackRequest, now: datetime) -> None
 def written(recovery: Recovery, now: datetime, shortfalls: Sequence[Shortfall] = ()) -> Recovery:
     """The new password stands. For a locked recovery, in the transaction that made it so."""
     late = recovery.state in (State.REFUSED, State.UNSURE)
-    recovery = move(recovery, Event.WRITTEN, refusal="", findings=[{"code": what.value} for what in shortfalls])
+    recovery = move(
+        recovery, Event.WRITTEN, refusal="", written_at=now, findings=[{"code": what.value} for what in shortfalls]
+    )
     details = {"shortfalls": ", ".join(shortfalls)} if shortfalls else {}
-    audit(recovery, Activity.PASSWORD_RESET, Result.SUCCESS, now, **details)
-    told = dict.fromkeys(shortfalls, "yes")  # by name, for the text
+    audit(recovery, deed(recovery), Result.SUCCESS, now, **details)
+    told: dict[str, str] = dict.fromkeys(shortfalls, "yes")  # by name, for the text
     if late:
         _tell(recovery, MessageKind.WRITEBACK_UNSURE_RESOLVED, now, written="yes", **told)
     else:
+        if recovery.purpose == Purpose.UNLOCK:
+            told["unlocked_only"] = "yes"
         _tell(recovery, MessageKind.PASSWORD_CHANGED, now, when=f"{now:%Y-%m-%d %H:%M} UTC", **told)
     for what in shortfalls:
         _tell_administrators(recovery, what, now)

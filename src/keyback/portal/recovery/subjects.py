@@ -9,7 +9,7 @@ from keyback.portal.audit.writer import write
 from keyback.portal.people.models import Person
 from keyback.portal.recovery.models import Purpose, Recovery
 
-__all__ = ["account", "audit", "likeness", "person_or_nobody", "subject", "typed_key"]
+__all__ = ["account", "audit", "deed", "likeness", "person_or_nobody", "subject", "typed_key"]
 
 
 def typed_key(recovery: Recovery) -> str:
@@ -37,6 +37,13 @@ def account(recovery: Recovery) -> tuple[str, str, str]:
 def person_or_nobody(recovery: Recovery) -> Person:
     """The person, or one who is in no table: whatever is looked up for them is looked up, and not found."""
     return recovery.person or Person(id=recovery.id, organization_id=recovery.organization_id)
+
+
+def deed(recovery: Recovery) -> Activity:
+    """What it comes to in the end, as the audit names it."""
+    if recovery.purpose == Purpose.CHANGE:
+        return Activity.PASSWORD_CHANGED
+    return Activity.ACCOUNT_UNLOCKED if recovery.purpose == Purpose.UNLOCK else Activity.PASSWORD_RESET
 
 
 def audit(recovery: Recovery, activity: Activity, result: Result, now: datetime, **details: str | int | None) -> None:

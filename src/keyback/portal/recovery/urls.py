@@ -5,6 +5,7 @@ from keyback.portal.recovery.views.identify import identify, identify_by_charact
 from keyback.portal.recovery.views.outcome import outcome
 from keyback.portal.recovery.views.password import password, plain
 from keyback.portal.recovery.views.prove import prove
+from keyback.portal.recovery.views.unlock import choose_purpose, unlock
 from keyback.portal.recovery.views.wait import state, wait
 
 urlpatterns = [
@@ -17,5 +18,7 @@ urlpatterns = [
     path("state", state, name="recover_state"),
     path("password", password, name="recover_password"),
     path("password/plain", plain, name="recover_password_plain"),
+    path("purpose", choose_purpose, name="recover_purpose"),
+    path("unlock", unlock, name="recover_unlock"),
     path("outcome", outcome, name="recover_outcome"),
 ]

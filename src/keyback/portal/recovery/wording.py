@@ -39,6 +39,7 @@ _FINDINGS = {
     "symbol": gettext_lazy("Use at least one symbol, such as ! or %%."),
     "repeats": gettext_lazy("Use the same character at most %(maximum)s times in a row."),
     "sequence": gettext_lazy("Use at most %(maximum)s characters that follow each other, as in 1234 or abcd."),
+    "current_wrong": gettext_lazy("This is not your current password. Type it once more."),
     "similar": gettext_lazy("This is too much like your current password."),
     "weak": gettext_lazy(
         "This password would be guessed too soon. Make it longer, or less like words that others use."

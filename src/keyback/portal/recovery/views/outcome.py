@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from keyback.flows import State
 from keyback.flows.recovery import ENDED
+from keyback.portal.account.changing import stay_signed_in
 from keyback.portal.limits.budgets import Blocked
 from keyback.portal.limits.clients import remember_device
 from keyback.portal.organizations.models import Organization
@@ -31,7 +32,11 @@ def outcome(request: HttpRequest, recovery: Recovery) -> HttpResponse:
     state = State(recovery.state)
     if state is State.REFUSED:
         return refusal_page(request, recovery.organization, recovery.refusal, recovery)
+    if recovery.purpose == Purpose.CHANGE and state is State.DONE:
+        stay_signed_in(request, recovery)
     context = {
+        "purpose": recovery.purpose,
+        "start": _start(recovery),
         "organization": recovery.organization,
         # What the write left undone, by name.
         **{finding["code"]: True for finding in recovery.findings if finding["code"] in set(Shortfall)},
@@ -43,6 +48,11 @@ def outcome(request: HttpRequest, recovery: Recovery) -> HttpResponse:
     return response
 
 
+def _start(recovery: Recovery | None) -> str:
+    """Where it would begin again."""
+    return "change_password" if recovery is not None and recovery.purpose == Purpose.CHANGE else "recover"
+
+
 def refusal_page(
     request: HttpRequest, organization: Organization, code: str, recovery: Recovery | None = None
 ) -> HttpResponse:
@@ -51,6 +61,7 @@ def refusal_page(
         "organization": organization,
         "refusal": refusal,
         "possible_from": too_young_from(recovery) if recovery else None,
+        "start": _start(recovery),
     }
     return render(request, "recovery/refused.html", context)
 

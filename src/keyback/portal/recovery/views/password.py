@@ -22,13 +22,15 @@ from keyback.portal.limits.clients import Client, client_of
 from keyback.portal.people.models import Person
 from keyback.portal.recovery import browser, choose
 from keyback.portal.recovery.guard import StepOver, posted, step, where
-from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.subjects import person_or_nobody, subject
 from keyback.portal.recovery.views.outcome import blocked_page, blocked_text
 from keyback.portal.recovery.wording import sentences
 from keyback.portal.writeback.pages import for_script, sealed
 from keyback.portal.writeback.preparation import AlreadyWaiting, BoxesRefused, NoAgent
 from keyback.protocol.limits import MAX_PASSWORD_UTF16
+from keyback.protocol.outcomes import OutcomeCode
+from keyback.protocol.sealing import Sealed
 
 __all__ = ["password", "plain"]
 
@@ -77,19 +79,22 @@ def plain(request: HttpRequest, recovery: Recovery) -> HttpResponse:
         return render(request, "recovery/needs_javascript.html", context, status=HTTPStatus.FORBIDDEN)
     if request.method == "GET":
         return _plain_page(request, recovery)
-    fields = posted(request, recovery, {"new_password": 1024, "new_password_again": 1024})
-    new = fields["new_password"]
-    if error := _mistyped(new, fields["new_password_again"]):
+    wanted = {"new_password": 1024, "new_password_again": 1024}
+    if recovery.purpose == Purpose.CHANGE:
+        wanted["current_password"] = 1024
+    fields = posted(request, recovery, wanted)
+    if error := _mistyped(fields):
         return _plain_page(request, recovery, error=error)
     submit = choose.submit_cloud if _is_cloud(recovery) else choose.submit_plain
-    return _submitted_plain(request, recovery, new, submit)
+    passwords = Sealed(new=fields["new_password"], current=fields.get("current_password"))
+    return _submitted_plain(request, recovery, passwords, submit)
 
 
 def _submitted_plain(
-    request: HttpRequest, recovery: Recovery, new: str, submit: Callable[..., Recovery]
+    request: HttpRequest, recovery: Recovery, passwords: Sealed, submit: Callable[..., Recovery]
 ) -> HttpResponse:
     try:
-        recovery = submit(recovery, new, _client(request, recovery), timezone.now())
+        recovery = submit(recovery, passwords, _client(request, recovery), timezone.now())
     except Blocked as blocked:
         return blocked_page(request, recovery.organization, blocked)
     except NoAgent:
@@ -103,7 +108,13 @@ def _submitted_plain(
     return redirect(where(recovery))
 
 
-def _mistyped(new: str, again: str) -> tuple[str, str] | None:
+def _mistyped(fields: dict[str, str]) -> tuple[str, str] | None:
+    new, again = fields["new_password"], fields["new_password_again"]
+    current = fields.get("current_password", "-")
+    if not current:
+        return "current-password", _("Enter your current password.")
+    if utf16_units(current) > MAX_PASSWORD_UTF16:
+        return "current-password", _("This is not your current password. Type it once more.")
     if not new:
         return "new-password", _("Enter a new password.")
     if utf16_units(new) > MAX_PASSWORD_UTF16:
@@ -131,7 +142,8 @@ def _context(recovery: Recovery) -> dict[str, Any]:
         "person": person,
         "policy": policy,
         "refusal_code": recovery.refusal if recovery.findings else "",
-        "errors": [("new-password", sentence) for sentence in sentences(recovery.findings)],
+        "errors": [(_place(recovery), sentence) for sentence in sentences(recovery.findings)],
+        "change": recovery.purpose == Purpose.CHANGE,
         "rules": {
             "min_length": policy.min_length,
             "complexity": policy.complexity,
@@ -141,6 +153,11 @@ def _context(recovery: Recovery) -> dict[str, Any]:
         "step_token": browser.step_token(recovery),
         "plain_allowed": _is_cloud(recovery) or recovery.organization.allow_plain_page,
     }
+
+
+def _place(recovery: Recovery) -> str:
+    wrong = any(finding["code"] == OutcomeCode.CURRENT_WRONG for finding in recovery.findings)
+    return "current-password" if wrong else "new-password"
 
 
 def _is_cloud(recovery: Recovery) -> bool:

@@ -8,6 +8,7 @@ from django.shortcuts import render
 
 from keyback.flows import State
 from keyback.portal.methods import Method
+from keyback.portal.recovery import unlocking
 from keyback.portal.recovery.browser import step_token
 from keyback.portal.recovery.gates import offered
 from keyback.portal.recovery.guard import step
@@ -27,8 +28,17 @@ def prove(request: HttpRequest, recovery: Recovery) -> HttpResponse:
         "offered": choices,
         "second": bool(recovery.gates_opened),
         "step_token": step_token(recovery),
+        "purpose": recovery.purpose,
+        "other_purpose": _other_purpose(recovery),
     }
     return render(request, "recovery/prove.html", context)
+
+
+def _other_purpose(recovery: Recovery) -> str:
+    """What may be chosen instead, while nothing is proved; the same for everybody of the organization."""
+    if recovery.gates_opened or recovery.purpose == Purpose.VERIFY or not unlocking.offered(recovery.organization):
+        return ""
+    return (Purpose.UNLOCK if recovery.purpose == Purpose.RESET else Purpose.RESET).value
 
 
 def _masks(recovery: Recovery, method: Method) -> list[str]:

@@ -21,7 +21,11 @@ __all__ = ["state", "wait"]
 @step(State.INSPECT, State.WRITE, methods=("GET",))
 def wait(request: HttpRequest, recovery: Recovery) -> HttpResponse:
     _begin_if_free(recovery)
-    context = {"organization": recovery.organization, "writing": recovery.state == State.WRITE}
+    context = {
+        "organization": recovery.organization,
+        "writing": recovery.state == State.WRITE,
+        "purpose": recovery.purpose,
+    }
     return render(request, "recovery/wait.html", context)
 
 

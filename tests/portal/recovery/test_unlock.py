@@ -1,0 +1,132 @@
+"""I know my password, but I cannot sign in: unlocked, and the password stays."""
+
+import pytest
+from django.utils import timezone
+from tests.portal.account.conftest import cheap_hashes
+from tests.portal.account.signing import sign_in
+from tests.portal.walk import FakeDirectory, Page, Walker, mails, newest_code
+
+from keyback.portal.audit.models import AuditEntry
+from keyback.portal.people.contacts import add_mail
+from keyback.portal.people.models import Person, Policy
+from keyback.protocol.outcomes import OutcomeCode
+
+__all__ = ["cheap_hashes"]
+
+UNLOCK = "/recover/unlock"
+PURPOSE = "/recover/purpose"
+
+
+def to_the_end(walker: Walker, user_id: str) -> Page:
+    page = walker.identify(user_id)
+    page = walker.post(PURPOSE, page.forms[PURPOSE])
+    assert "you keep the password that you know" in page.text
+    return walker.type_code(walker.ask_for_code(page), newest_code())
+
+
+def test_a_locked_account_is_unlocked_and_the_password_stays(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    to_the_end(walker, "ada@example.test")
+    directory.inspect(ada, locked_out=True)
+    page = walker.get("/recover/wait")
+    assert page.heading == "Unlock your account?"
+    page = walker.post(UNLOCK, page.forms[UNLOCK])
+    assert page.heading == "Your account is being unlocked"
+    assert directory.unlock().flags.unlock is False
+    assert walker.get("/recover/wait").heading == "Your account is unlocked"
+    assert "was unlocked" in mails()[-1]["subject"]
+    assert AuditEntry.objects.filter(activity="account.unlocked", result="success").count() == 1
+    assert not AuditEntry.objects.filter(activity="password.reset").exists()
+
+
+def test_an_account_that_is_not_locked_is_offered_a_new_password(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    to_the_end(walker, "ada@example.test")
+    directory.inspect(ada)
+    page = walker.get("/recover/wait")
+    assert page.heading == "Your account is not locked"
+    assert UNLOCK not in page.forms
+    page = walker.post(PURPOSE, page.forms[PURPOSE])
+    assert page.heading == "What should your new password be?"
+
+
+def test_an_expired_password_is_told_before_the_unlocking(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    to_the_end(walker, "ada@example.test")
+    directory.inspect(ada, locked_out=True, password_expired=True)
+    assert "Unlocking alone will not let you in" in walker.get("/recover/wait").text
+
+
+def test_the_minimum_age_of_a_password_hinders_no_unlocking(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    to_the_end(walker, "ada@example.test")
+    later = timezone.now().replace(year=timezone.now().year + 1)
+    directory.inspect(ada, locked_out=True, possible_from=later)
+    assert walker.get("/recover/wait").heading == "Unlock your account?"
+
+
+def test_a_refusal_of_the_directory_is_told(ada: Person, walker: Walker, directory: FakeDirectory) -> None:
+    to_the_end(walker, "ada@example.test")
+    directory.inspect(ada, locked_out=True)
+    page = walker.get("/recover/wait")
+    walker.post(UNLOCK, page.forms[UNLOCK])
+    directory.unlock(OutcomeCode.PERMISSION)
+    page = walker.get("/recover/wait")
+    assert "SSPR_0029" in page.text
+
+
+def test_where_no_policy_has_it_nobody_is_offered_it(ada: Person, walker: Walker) -> None:
+    page = walker.identify("ada@example.test")
+    form = page.forms[PURPOSE]
+    Policy.objects.update(unlock=False)
+    assert PURPOSE not in walker.get("/recover/prove").forms
+    assert walker.post(PURPOSE, form).status == 409
+
+
+def test_whose_own_policy_has_it_not_chooses_a_new_password(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    Policy.objects.create(organization=ada.organization, name="Others", position=5, methods=["email"])
+    Policy.objects.filter(name="Everybody").update(unlock=False)
+    to_the_end(walker, "ada@example.test")
+    directory.inspect(ada, locked_out=True)
+    assert walker.get("/recover/wait").heading == "What should your new password be?"
+
+
+def test_known_and_unknown_people_are_offered_the_same(ada: Person, walker: Walker) -> None:
+    stranger = Walker("192.0.2.2")
+    pages = []
+    for one, user_id in ((walker, "ada@example.test"), (stranger, "nobody@example.test")):
+        page = one.identify(user_id)
+        page = one.post(PURPOSE, page.forms[PURPOSE])
+        pages.append(page.text.replace(page.response["Keyback-Tracking-Id"], ""))
+    assert pages[0] == pages[1]
+
+
+@pytest.mark.parametrize("purpose", ["verify", "change", "", "RESET"])
+def test_no_other_purpose_can_be_chosen(ada: Person, walker: Walker, purpose: str) -> None:
+    page = walker.identify("ada@example.test")
+    assert walker.post(PURPOSE, page.forms[PURPOSE] | {"purpose": purpose}).status == 400
+    assert walker.recovery().purpose == "reset"
+
+
+def test_it_is_not_chosen_anew_once_something_is_proved(ada: Person, walker: Walker, directory: FakeDirectory) -> None:
+    form = walker.identify("ada@example.test").forms[PURPOSE]
+    walker.type_code(walker.ask_for_code(walker.get("/recover/prove")), newest_code())
+    directory.inspect(ada, locked_out=True)
+    assert walker.post(PURPOSE, form).status == 409
+    assert walker.post(UNLOCK, {"csrfmiddlewaretoken": form["csrfmiddlewaretoken"], "step": "x"}).status == 409
+
+
+def test_a_cloud_person_may_sign_in_again_at_once(cleo: Person, walker: Walker) -> None:
+    add_mail(cleo, "cleo@else.test", origin="operator", by="operator:test", now=timezone.now())
+    for _ in range(10):
+        sign_in(walker, "cleo@example.test", "wrong")
+    assert sign_in(walker, "cleo@example.test").status == 429
+    page = to_the_end(walker, "cleo@example.test")
+    assert walker.post(UNLOCK, page.forms[UNLOCK]).heading == "Your account is unlocked"
+    assert sign_in(walker, "cleo@example.test").heading == "Your account"
