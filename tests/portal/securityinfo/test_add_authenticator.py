@@ -65,9 +65,9 @@ def test_a_wrong_code_adds_nothing_and_keeps_the_name(walker: Walker, clock: Clo
 
 def test_who_has_something_on_file_proves_it_first(walker: Walker) -> None:
     sign_in(walker)
-    page = walker.get(PATH)
-    assert page.status == 403
-    assert "Before you add another one, prove one of them." in page.text
+    led_to = walker.get(PATH, follow=False).response.headers["Location"]
+    assert led_to == f"/account/prove?next={PATH.replace('/', '%2F')}"
+    assert not RegisteredMethod.objects.exists()
 
 
 def test_on_a_password_alone_it_waits_a_day(cleo: Person, walker: Walker, clock: Clock) -> None:

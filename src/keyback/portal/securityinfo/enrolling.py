@@ -15,7 +15,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
-from keyback.portal.account.signin import person_required, signed_in_as
+from keyback.portal.account.signin import methods_proved, person_required
 from keyback.portal.methods import Method, installed
 from keyback.portal.middleware import tracking_id_of
 from keyback.portal.people.models import Person
@@ -52,10 +52,8 @@ def enrolling(name: str) -> Callable[[View], Callable[..., HttpResponse]]:
             policy = policy_for(person.organization, person)
             if policy is None or name not in policy.methods or not method.ready():
                 return _refused(request, person, method, "not_allowed")
-            found = signed_in_as(request)
-            proved = [one for one in (found.proved if found else ()) if one in installed()]
             try:
-                opens_from = rules.opening(person, proved, now)
+                opens_from = rules.opening(person, methods_proved(request), now)
                 return view(request, Enrolment(person, method, opens_from, tracking_id_of(request)))
             except rules.MethodNeeded:
                 return redirect(f"{reverse('account_prove')}?{urlencode({'next': request.path})}")

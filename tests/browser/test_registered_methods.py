@@ -1,0 +1,201 @@
+"""What people register, in a real Chromium with a passkey of its own: put on file, and then a whole recovery with it.
+
+The portal runs alone, under a name: passkeys belong to names, and nobody here has a directory.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import subprocess
+import time
+from collections.abc import Iterator
+
+import pyotp
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from tests.browser.looking import look
+from tests.serve.portal import COMMAND, Portal, make_portal
+
+from keyback.portal.methods.questions.catalogue import PREDEFINED
+
+USER_ID = "cleo@example.test"
+OLD, NEW = "Sommer-war-warm-6", "Winter-ist-kalt-7"
+METHODS = ("passkey", "authenticator", "questions", "access_pass")
+_AUTHENTICATOR = {
+    "protocol": "ctap2",
+    "transport": "internal",
+    "hasResidentKey": True,
+    "hasUserVerification": True,
+    "isUserVerified": True,
+}
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    portal = make_portal(tmp_path_factory.mktemp("portal"))
+    portal.public_url = f"http://localhost:{portal.port}"
+    config = portal.config.read_text().replace(f"http://127.0.0.1:{portal.port}", portal.public_url)
+    portal.config.write_text(config)
+    methods = [part for method in METHODS for part in ("--method", method)]
+    for command in (
+        ("org", "create", "Example Ltd", "--slug", "example"),
+        ("domain", "add", "example", "example.test"),
+        ("domain", "verify", "example", "example.test", "--by-operator"),
+        ("policy", "set", "example", *methods, "--gates", "2"),
+    ):
+        done = portal.run(*command)
+        assert done.returncode == 0, done.stderr
+    with portal.process("serve"):
+        yield portal
+
+
+@pytest.fixture
+def cleo(portal: Portal) -> str:
+    """Her password lives in the portal."""
+    command = ["person", "add", "example", USER_ID, "--name", "Cleo Cloud", "--password-stdin"]
+    done = subprocess.run(
+        [*COMMAND, *command], input=f"{OLD}\n", env=portal._environment(), capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return USER_ID
+
+
+@pytest.fixture
+def page(chromium: Browser, portal: Portal) -> Iterator[Page]:
+    """A browser with a passkey device of its own, which its owner unlocks."""
+    complaints: list[str] = []
+
+    def listen(message: ConsoleMessage) -> None:
+        if message.type == "error" and "the server responded with a status of" not in message.text:
+            complaints.append(message.text)
+
+    context = chromium.new_context(base_url=portal.public_url, locale="en-GB")
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    page.on("console", listen)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    debugger = context.new_cdp_session(page)
+    debugger.send("WebAuthn.enable")
+    debugger.send("WebAuthn.addVirtualAuthenticator", {"options": _AUTHENTICATOR})
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def at(page: Page, title: str) -> None:
+    expect(page.get_by_role("heading", level=1)).to_have_text(title, timeout=30_000)
+
+
+def click(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def choose(page: Page, title: str) -> None:
+    at(page, "How do you want to prove it is you?")
+    page.get_by_role("button", name=title).click()
+
+
+def type_pass(page: Page, portal: Portal) -> None:
+    made = portal.run("security-info", "pass", USER_ID)
+    choose(page, "Type a temporary access pass")
+    at(page, "Which pass did your helpdesk give you?")
+    look(page, "pass")
+    page.get_by_label("Temporary access pass").fill(made.stdout.strip())
+    click(page, "Continue")
+
+
+def add_app(page: Page) -> pyotp.TOTP:
+    page.goto("/security-info/authenticator/")
+    at(page, "Add an authenticator app")
+    look(page, "add-authenticator")
+    app = pyotp.TOTP(page.locator("#secret").inner_text().replace(" ", ""))
+    page.get_by_label("Code", exact=True).fill(app.now())
+    page.get_by_label("Name").fill("My phone")
+    click(page, "Add")
+    at(page, "It is on file")
+    return app
+
+
+def add_questions(page: Page) -> dict[str, str]:
+    page.goto("/security-info/questions/")
+    at(page, "Which questions do you want to answer?")
+    look(page, "add-questions")
+    answers = {str(text): secrets.token_hex(4) for text in list(PREDEFINED.values())[:5]}
+    for number, (text, answer) in enumerate(answers.items(), 1):
+        page.locator(f"#question-{number}").select_option(label=text)
+        page.locator(f"#answer-{number}").fill(answer)
+    click(page, "Keep these")
+    at(page, "It is on file")
+    return answers
+
+
+def add_passkey(page: Page) -> None:
+    page.goto("/security-info/passkey/")
+    at(page, "Add a passkey")
+    look(page, "add-passkey")
+    page.get_by_label("Name").fill("This computer")
+    click(page, "Make a passkey")
+    at(page, "It is on file")
+    look(page, "added")
+
+
+def sign_in(page: Page) -> None:
+    page.goto("/sign-in?next=/security-info")
+    page.get_by_label("User ID").fill(USER_ID)
+    click(page, "Continue")
+    page.get_by_label("Password", exact=True).fill(OLD)
+    page.get_by_role("button", name=re.compile("Sign in|Continue")).click()
+
+
+def identify(page: Page) -> None:
+    page.goto("/recover/")
+    page.get_by_label("User ID").fill(USER_ID)
+    click(page, "Continue")
+
+
+def use_passkey(page: Page) -> None:
+    choose(page, "Use a passkey")
+    at(page, "Where is your passkey?")
+    look(page, "use-passkey")
+    click(page, "Use my passkey")
+
+
+def prove_first(page: Page, portal: Portal) -> None:
+    """What is on file already vouches for what is added."""
+    page.goto("/security-info/passkey/")
+    page.get_by_role("button", name=re.compile("Continue|Prove")).click()
+    type_pass(page, portal)
+
+
+def test_a_person_registers_three_ways_and_gets_back_in_with_two(portal: Portal, cleo: str, page: Page) -> None:
+    assert portal.run("security-info", "pass", USER_ID).returncode == 0
+    sign_in(page)
+    prove_first(page, portal)
+    add_passkey(page)
+    app = add_app(page)
+    answers = add_questions(page)
+    page.context.clear_cookies()
+
+    identify(page)
+    use_passkey(page)
+    choose(page, "Type a code from an authenticator app")
+    at(page, "Which code does your app show?")
+    look(page, "authenticator")
+    # The code with which it was added is used up: the next one counts.
+    page.get_by_label("Code", exact=True).fill(app.at(int(time.time()) + app.interval))
+    click(page, "Continue")
+    at(page, "What should your new password be?")
+    page.get_by_label("New password", exact=True).fill(NEW)
+    page.get_by_label("The same password again").fill(NEW)
+    click(page, "Set my password")
+    at(page, "Your password is changed")
+
+    identify(page)
+    choose(page, "Answer your security questions")
+    at(page, "What did you answer?")
+    look(page, "questions")
+    for label in page.locator("form label").all():
+        page.get_by_label(label.inner_text()).fill(answers[label.inner_text()].upper())
+    click(page, "Continue")
+    at(page, "How do you want to prove it is you?")
