@@ -92,6 +92,23 @@ def test_for_an_unknown_person_the_same_row_is_written_and_nothing_is_sent(
     assert [str(mail["X-RcptTo"]) for mail in mail_to.messages] == ["ana@mail.test"]
 
 
+def test_a_message_that_is_thrown_away_waits_for_the_mail_server_as_the_others_do(
+    settings: Any, smtp: Sink, organization: Organization, now: datetime
+) -> None:
+    use_server(settings, free_port())
+    known, unknown = code_for(organization, now), code_for(organization, now, to=None)
+    send_due(now)
+    for row in (known, unknown):
+        row.refresh_from_db()
+        assert (row.state, row.attempts, row.problem) == ("queued", 1, "no mail server: ConnectionRefusedError")
+    use_server(settings, smtp.port)
+    send_due(now + timedelta(seconds=6))
+    known.refresh_from_db()
+    unknown.refresh_from_db()
+    assert known.state == unknown.state == "sent"
+    assert len(smtp.messages) == 1
+
+
 def test_a_code_that_could_not_be_sent_for_five_minutes_dies_unsent(
     settings: Any, organization: Organization, now: datetime
 ) -> None:

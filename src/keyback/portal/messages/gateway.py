@@ -35,17 +35,10 @@ class Gateway:
 
     def send(self, message: Outgoing) -> None:
         """Raises SendRefused. What the gateway answers beside its status is not read."""
-        if self._silent is not None:
-            raise self._silent
-        if self._config is None:
-            raise SendRefused("no gateway is set up in portal.toml", permanent=True)
-        if self._client is None:
-            # Redirects are not followed: the message and the secrets go where the file says.
-            self._client = httpx2.Client(timeout=self._config.timeout_s, follow_redirects=False)
-        request = _request(self._client, self._config, message)
+        client, config, request = self._prepared(message)
         began = time.monotonic()
         try:
-            response = self._client.send(request, stream=True)
+            response = client.send(request, stream=True)
             response.close()
         except httpx2.HTTPError as error:
             self._silent = SendRefused(f"no gateway: {type(error).__name__}", permanent=False)
@@ -56,9 +49,23 @@ class Gateway:
             f"the gateway refused ({response.status_code})",
             permanent=response.status_code < 500 and response.status_code not in _PASSING,
         )
-        if time.monotonic() - began > self._config.timeout_s / 2:
+        if time.monotonic() - began > config.timeout_s / 2:
             self._silent = refusal
         raise refusal
+
+    def rehearse(self, message: Outgoing) -> None:
+        """Up to the request: there is no call to a gateway that asks for nothing. Raises SendRefused."""
+        self._prepared(message)
+
+    def _prepared(self, message: Outgoing) -> tuple[httpx2.Client, GatewayConfig, httpx2.Request]:
+        if self._silent is not None:
+            raise self._silent
+        if self._config is None:
+            raise SendRefused("no gateway is set up in portal.toml", permanent=True)
+        if self._client is None:
+            # Redirects are not followed: the message and the secrets go where the file says.
+            self._client = httpx2.Client(timeout=self._config.timeout_s, follow_redirects=False)
+        return self._client, self._config, _request(self._client, self._config, message)
 
 
 def _request(client: httpx2.Client, config: GatewayConfig, message: Outgoing) -> httpx2.Request:

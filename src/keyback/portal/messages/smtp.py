@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Callable
 from datetime import UTC, datetime
 from email.errors import MessageError
 from email.headerregistry import Address
@@ -41,13 +42,23 @@ class MailServer:
 
     def send(self, mail: Outgoing) -> None:
         """Raises SendRefused."""
+        self._hand_over(
+            mail,
+            lambda server, message: server.send_message(message, from_addr=self._config.sender, to_addrs=[mail.to]),
+        )
+
+    def rehearse(self, mail: Outgoing) -> None:
+        """All but the mail itself. Raises SendRefused."""
+        self._hand_over(mail, _chat)
+
+    def _hand_over(self, mail: Outgoing, say: Callable[[smtplib.SMTP, EmailMessage], object]) -> None:
         if self._silent is not None:
             raise self._silent
         try:
             message = _composed(mail, self._config.sender)
             if self._connection is None:
                 self._connection = _connected(self._config)
-            self._connection.send_message(message, from_addr=self._config.sender, to_addrs=[mail.to])
+            say(self._connection, message)
         except (ValueError, MessageError):
             # An address or a name that makes no header. One broken row must not hold up those behind it.
             raise SendRefused("it could not be put into the form of a mail", permanent=True) from None
@@ -75,6 +86,15 @@ class MailServer:
             except (OSError, smtplib.SMTPException):
                 self._connection.close()
             self._connection = None
+
+
+def _chat(server: smtplib.SMTP, message: EmailMessage) -> None:
+    """As many questions and answers as a mail takes: sender, recipient, text and its end."""
+    message.as_bytes()
+    for _ in range(4):
+        code, text = server.noop()
+        if code != 250:
+            raise smtplib.SMTPResponseException(code, text)
 
 
 def _connected(config: MailConfig) -> smtplib.SMTP:

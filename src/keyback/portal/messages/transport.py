@@ -50,3 +50,8 @@ class Transport(Protocol):
     def send(self, message: Outgoing) -> None:
         """Raises SendRefused."""
         ...
+
+    def rehearse(self, message: Outgoing) -> None:
+        """As much work as sending it, as far as that goes without sending anything: what a machine is busy with must
+        not tell whose message is thrown away. Raises SendRefused."""
+        ...

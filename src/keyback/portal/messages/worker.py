@@ -93,7 +93,9 @@ def _claim(now: datetime, channel: Channel) -> list[Message]:
 def _deliver(row: Message, server: Transport, now: datetime) -> None:
     try:
         outgoing = _opened(row)
-        if not row.discard:
+        if row.discard:
+            server.rehearse(outgoing)
+        else:
             server.send(outgoing)
     except SendRefused as refusal:
         _failed(row, refusal, now)
