@@ -59,7 +59,7 @@ def _page(request: HttpRequest, enrolment: Enrolment, secret: str, label: str = 
         "methods/authenticator/add.html",
         [("code", error)] if error else None,
         # Only squares: what segno draws of a text that it was given.
-        picture=mark_safe(picture.svg_inline(scale=5, border=3, dark="#000000", light="#ffffff")),  # noqa: S308
+        picture=mark_safe(picture.svg_inline(omitsize=True, border=4, dark="#000000", light="#ffffff")),  # noqa: S308
         secret=" ".join(secret[i : i + 4] for i in range(0, len(secret), 4)),
         label=label,
         longest_label=LONGEST_LABEL,
