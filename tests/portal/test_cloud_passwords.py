@@ -24,6 +24,11 @@ FINE = "Kd8%vw-Qz2#m"
 Configure = Callable[..., None]
 
 
+def forget() -> None:
+    cloud._breached.cache_clear()
+    cloud._further_rules.cache_clear()
+
+
 @pytest.fixture
 def configure(settings: Any) -> Iterator[Configure]:
     """[passwords] of the portal's own file, as if it had been started with it."""
@@ -31,10 +36,10 @@ def configure(settings: Any) -> Iterator[Configure]:
     def configure(**values: object) -> None:
         passwords = PasswordsConfig.model_validate(values)
         settings.CONFIG = settings.CONFIG.model_copy(update={"passwords": passwords})
-        cloud.breached.cache_clear()
+        forget()
 
     yield configure
-    cloud.breached.cache_clear()
+    forget()
 
 
 def codes(person: Person, password: str) -> list[str]:
@@ -82,6 +87,8 @@ def test_breached_ones_are_refused_by_a_range_service_and_what_it_cannot_say_by_
     [
         ({"breached_url": "https://ranges.example.test"}, "needs breached_without_answer"),
         ({"breached_url": "http://ranges.example.test", "breached_without_answer": "accept"}, "https://"),
+        ({"profile": "strong"}, "no such profile; there are: none, directory"),
+        ({"profile": "nist", "policy_file": "/x"}, "not both"),
         ({"breached_url": "https://r.test", "breached_without_answer": "accept", "breached_file": "/x"}, "not both"),
     ],
 )
@@ -93,4 +100,12 @@ def test_settings_that_say_too_little_or_too_much_are_refused(values: dict[str, 
 def test_a_file_that_cannot_be_used_stops_the_start(configure: Configure, tmp_path: Path) -> None:
     configure(breached_file=tmp_path / "missing")
     with pytest.raises(BreachedDamaged, match="No such file"):
-        cloud.breached()
+        cloud.check_settings()
+
+
+def test_a_profile_adds_its_rules(ana: Person, configure: Configure) -> None:
+    seventeen = "Kd8%vw-Qz2#m-7x-R"
+    assert [codes(ana, seventeen), codes(ana, "Kd8vwQz2m7xR")] == [[], []]
+    configure(profile="typical")
+    assert [codes(ana, seventeen), codes(ana, "Kd8vwQz2m7xR")] == [["too_long"], ["symbol"]]
+    assert codes(ana, "Kd8%vw-Qz2#m-7x-") == []

@@ -79,7 +79,7 @@ def test_a_real_agent_takes_it_through_the_door_and_enforces_it(site: Site, tmp_
     signed = link.newer_banned_terms(screen.version)
     assert signed is not None
     assert screen.take(signed)
-    assert screen.judge("Zyx0polis-zyx0polis", PersonNames("")) == ["banned"]
+    assert [found.code for found in screen.judge("Zyx0polis-zyx0polis", PersonNames(""))] == ["banned"]
     assert link.newer_banned_terms(screen.version) is None
     link.close()
     events.close()

@@ -9,7 +9,7 @@ import pytest
 
 from keyback.passwords.ranges import RangeUnavailable
 from tests.support.ranges import Ranges, ranges
-from tests.unit.agent.test_screen import ADA, FINE, screen
+from tests.unit.agent.test_screen import ADA, FINE, codes, screen
 
 OTHER = "Kd8%vw-Qz2#n"
 
@@ -22,7 +22,7 @@ def service() -> Iterator[Ranges]:
 
 def test_an_agent_asks_and_tells_five_digits_only(service: Ranges, tmp_path: Path) -> None:
     found = screen(tmp_path, breached_url=service.url + "/", breached_without_answer="refuse")
-    assert [found.judge(password, ADA) for password in (FINE, OTHER)] == [["breached"], []]
+    assert [codes(found, password, ADA) for password in (FINE, OTHER)] == [["breached"], []]
     for path, headers in service.asked:
         assert path.startswith("/range/")
         assert len(path) == len("/range/00000")

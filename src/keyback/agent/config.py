@@ -15,9 +15,9 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from keyback.agent.files import read_private
-from keyback.breaches import BreachedSettings
 from keyback.directory import GROUPS, PEOPLE, Anchor, Contacts, DirectoryServer, Shape, is_name
 from keyback.errors import ConfigurationError
+from keyback.password_settings import PasswordSettings
 from keyback.protocol.limits import MAX_WORK_PER_POLL
 from keyback.protocol.messages import Operation
 
@@ -71,10 +71,11 @@ class Protected(_Frozen):
     )
 
 
-class Passwords(BreachedSettings, _Frozen):
+class Passwords(PasswordSettings, _Frozen):
     """What new passwords are held against beyond the directory's policy. ``mode``: off, audit (told in an event, but
     accepted) or enforce; where mode, strict or extended is left out, the organization's list says it, else enforce.
 
+    The directory's own policy counts besides, and so do the rules of a profile, whatever the mode.
     ``banned_file``: further terms, one a line.
     """
 

@@ -17,9 +17,9 @@ from keyback.agent.config import Passwords
 from keyback.agent.events import Events
 from keyback.agent.files import read_private, write_private
 from keyback.agent.identity import Identity
-from keyback.breaches import breached_of
 from keyback.errors import ConfigurationError
-from keyback.passwords import BannedWords, Code, PersonNames, Profile, Rules, builtin, judge
+from keyback.password_settings import breached_of, profile_of
+from keyback.passwords import BannedWords, Finding, PersonNames, Rules, builtin, judge
 from keyback.passwords.terms import TermsRefused, compile_with_builtin, parse_terms, read_terms
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.errors import ProtocolError
@@ -51,6 +51,7 @@ class Screen:
         self._events = events
         self._lock = threading.Lock()
         self._own_terms = [] if settings.banned_file is None else read_terms(settings.banned_file)
+        self._profile = profile_of(settings)
         self._breached = breached_of(settings)
         self._active = self._without_list() if settings.mode == "off" else self._kept()
 
@@ -63,15 +64,12 @@ class Screen:
         """Of the organization's list; 0 for none."""
         return self._active.version
 
-    def judge(self, password: str, names: PersonNames) -> list[Code]:
-        """The rules that it breaks, as codes only: nothing else of it may travel. None while switched off.
+    def judge(self, password: str, names: PersonNames, current: str | None = None) -> list[Finding]:
+        """The rules that it breaks; nothing else of it may travel. ``current``: the password until now, if it is known.
 
         Raises RangeUnavailable and BreachedDamaged.
         """
-        active = self._active
-        if active.mode == "off":
-            return []
-        return [finding.code for finding in judge(password, names, active.rules).findings]
+        return list(judge(password, names, self._active.rules, current=current).findings)
 
     def take(self, signed: SignedTerms) -> bool:
         """Keeps this list, if the people's door signed it and it is newer. Raises ProtocolError and TermsRefused; the
@@ -123,16 +121,18 @@ class Screen:
         banned = builtin()
         if settings.mode != "off" and (extended or self._own_terms):
             banned = BannedWords.from_bytes(compile_with_builtin(self._own_terms, title="", extended=extended))
-        return _Active(settings.mode or "enforce", self._rules(banned, strict=bool(settings.strict)), 0)
+        return self._as_mode(settings.mode or "enforce", banned, strict=bool(settings.strict), version=0)
 
     def _with_list(self, terms: BannedTerms, banned: BannedWords) -> _Active:
         settings = self._settings
         strict = terms.strict if settings.strict is None else settings.strict
-        return _Active(settings.mode or terms.mode, self._rules(banned, strict=strict), terms.version)
+        return self._as_mode(settings.mode or terms.mode, banned, strict=strict, version=terms.version)
 
-    def _rules(self, banned: BannedWords, *, strict: bool) -> Rules:
+    def _as_mode(self, mode: Mode, banned: BannedWords, *, strict: bool, version: int) -> _Active:
+        if mode == "off":
+            return _Active(mode, Rules(self._profile), version)
         names = (self._identity.organization,)
-        return Rules(Profile(), banned, strict, self._breached, names)
+        return _Active(mode, Rules(self._profile, banned, strict, self._breached, names), version)
 
     def _compile(self, terms: BannedTerms) -> bytes:
         both = [*self._own_terms, *parse_terms(terms.terms)]

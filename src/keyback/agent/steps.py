@@ -38,6 +38,7 @@ from keyback.directory import (
 from keyback.directory import errors as directory
 from keyback.errors import KeybackError
 from keyback.passwords import Code, DirectoryPolicy, check
+from keyback.passwords.rules import OF_WORDS
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.errors import Malformed, Mismatched, Unopenable
 from keyback.protocol.limits import CLAIM_LEASE, DIRECTORY_TIMEOUT
@@ -226,25 +227,28 @@ class Steps:
         # An administrator's temporary password goes without the control that makes the age count.
         if ends and ends > seen.now and not must_change(task, seen.account):
             findings.append(Finding(code=Code.TOO_YOUNG, params={"possible_from": ends.isoformat()}))
-        banned = self._screened(task, seen, password)
+        judged = self._judged(seen, passwords)
+        findings += [one for one in judged if one.code not in OF_WORDS and one not in findings]
+        words = [one for one in judged if one.code in OF_WORDS]
+        if words and self._screen.mode == "audit":
+            if not findings:
+                self.tell(Kind.BANNED_PASSWORD_AUDITED, task, f"accepted, as it is only audited: {_codes(words)}")
+            words = []
         if findings:
-            rules = ", ".join(finding.code for finding in findings)
-            raise Refused(OutcomeCode.POLICY, [Kind.POLICY], f"the new password breaks: {rules}", findings + banned)
-        if banned:
-            rules = ", ".join(finding.code for finding in banned)
-            detail = f"{sspr_code(OutcomeCode.BANNED)}: the new password breaks: {rules}"
-            raise Refused(OutcomeCode.BANNED, [Kind.BANNED_PASSWORD], detail, banned)
+            kinds = [Kind.POLICY, *([Kind.BANNED_PASSWORD] if words else [])]
+            broken = findings + words
+            raise Refused(OutcomeCode.POLICY, kinds, f"the new password breaks: {_codes(broken)}", broken)
+        if words:
+            detail = f"{sspr_code(OutcomeCode.BANNED)}: the new password breaks: {_codes(words)}"
+            raise Refused(OutcomeCode.BANNED, [Kind.BANNED_PASSWORD], detail, words)
 
-    def _screened(self, task: Task, seen: Seen, password: str) -> list[Finding]:
-        """What of the organization's own rules is broken and counts. Only codes leave this, in an audit too."""
+    def _judged(self, seen: Seen, passwords: Sealed) -> list[Finding]:
+        """What of the organization's own rules is broken. Codes and the rules' figures leave this, nothing else."""
         try:
-            codes = self._screen.judge(password, seen.account.names)
+            found = self._screen.judge(passwords.new or "", seen.account.names, passwords.current)
         except KeybackError as error:
             raise Refused(OutcomeCode.CONFIGURATION, [Kind.BREACHED_UNAVAILABLE], str(error)) from None
-        if codes and self._screen.mode == "audit":
-            self.tell(Kind.BANNED_PASSWORD_AUDITED, task, f"accepted, as it is only audited: {', '.join(codes)}")
-            return []
-        return [Finding(code=code) for code in codes]
+        return [Finding(code=one.code, params=dict(one.params)) for one in found]
 
     def journal_before(self, task: Task) -> None:
         """From here on this request is known on disk. Raises Refused when its operation's cap is reached."""
@@ -387,6 +391,10 @@ def must_change(task: Task, account: Account) -> bool:
     """Whether this write is to make the password a temporary one. Where passwords never expire pwdLastSet 0 asks for
     nothing, and would surprise whoever removes that flag years later."""
     return task.envelope.flags.must_change and not account.never_expires
+
+
+def _codes(findings: list[Finding]) -> str:
+    return ", ".join(finding.code for finding in findings)
 
 
 def capped(operation: Operation) -> Refused:

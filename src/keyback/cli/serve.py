@@ -125,7 +125,7 @@ def _people() -> WsgiBridge:
     from keyback.portal.wsgi import application
     from keyback.relay.bridge import WsgiBridge
 
-    cloud.breached()  # and so is a file that cannot be used
+    cloud.check_settings()  # and so is a file that cannot be used
     return WsgiBridge(application, max_body=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 

@@ -19,7 +19,20 @@ from keyback.passwords.names import name_words
 from keyback.passwords.normalise import normalise
 from keyback.passwords.profiles import Profile
 
-__all__ = ["Breached", "Judgement", "Rules", "judge", "longest_repeat", "longest_sequence", "similarity_percent"]
+__all__ = [
+    "OF_WORDS",
+    "Breached",
+    "Judgement",
+    "Rules",
+    "judge",
+    "longest_repeat",
+    "longest_sequence",
+    "similarity_percent",
+]
+
+
+OF_WORDS = frozenset({Code.BANNED, Code.NAME, Code.BREACHED, Code.UNCHECKED})
+"""What an organization's mode (off, audit, enforce) decides about; all else are rules that always count."""
 
 
 class Breached(Protocol):

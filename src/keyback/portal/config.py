@@ -17,8 +17,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
-from keyback.breaches import BreachedSettings
 from keyback.errors import ConfigurationError
+from keyback.password_settings import PasswordSettings
 
 __all__ = ["Config", "GatewayConfig", "MailConfig", "PasswordsConfig", "Template", "load", "read"]
 
@@ -104,7 +104,7 @@ def _secure(value: str) -> str:
     raise ValueError("must begin with https:// (plain http is for loopback only)")
 
 
-class PasswordsConfig(BreachedSettings, _Frozen):
+class PasswordsConfig(PasswordSettings, _Frozen):
     """What the passwords of people are held against whose password lives in the portal, beside the banned words."""
 
     @field_validator("breached_url")

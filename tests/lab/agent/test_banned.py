@@ -11,7 +11,7 @@ from tests.lab.agent.desk import Desk
 
 from keyback.agent.config import Passwords
 from keyback.protocol.messages import Operation
-from keyback.protocol.outcomes import OutcomeCode
+from keyback.protocol.outcomes import OutcomeCode, sspr_code
 from lab import Forest, api
 from lab.api import SignIn
 from lab.people import INITIAL_PASSWORD, Kind, Person
@@ -75,18 +75,53 @@ def test_switched_off_only_the_directory_judges(
     assert desk.story(order) == ["31001", "31002"]
 
 
-def test_an_administrators_choice_is_held_against_it_too(
-    forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
-) -> None:
-    person = new_person(Kind.ORDINARY)
-    order = reset(desk, "enforce", guid_of(person.account), BANNED, f"admin:{desk.agent_id}")
-    assert desk.do(order).code is OutcomeCode.BANNED
-    assert desk.story(order) == ["31009", "42030", "31011"]
-    assert api.kinit(forest, person.account, INITIAL_PASSWORD) is SignIn.OK
-
-
 def test_every_broken_rule_is_named_at_once(desk: Desk, new_person: NewPerson, guid_of: GuidOf) -> None:
     person = new_person(Kind.ORDINARY)
-    outcome = desk.do(reset(desk, "enforce", guid_of(person.account), "qwertz"))
+    order = reset(desk, "enforce", guid_of(person.account), "qwertz")
+    outcome = desk.do(order)
     assert outcome.code is OutcomeCode.POLICY
     assert [finding.code for finding in outcome.findings] == ["too_short", "classes", "banned"]
+    assert desk.story(order) == ["31001", "33008", "42030", "31003"]
+
+
+def test_the_rules_of_a_profile_are_told_with_their_figures(desk: Desk, new_person: NewPerson, guid_of: GuidOf) -> None:
+    desk.close()
+    desk.passwords = Passwords(mode="enforce", profile="typical")
+    desk.start()
+    order = desk.order(guid_of(new_person(Kind.ORDINARY).account), Operation.RESET, "Kd8%vw-Qz2#m-7x-R")
+    outcome = desk.do(order)
+    assert outcome.code is OutcomeCode.POLICY
+    assert [(finding.code, finding.params) for finding in outcome.findings] == [("too_long", {"maximum": 16})]
+    assert desk.story(order) == ["31001", "33008", "31003"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "initiator", "story"),
+    [
+        (Operation.RESET, "self", ["31001", "42030", "31003"]),
+        (Operation.CHANGE, "self", ["31006", "42030", "31008"]),
+        (Operation.RESET, "admin:6f7b1f0e-5c7c-4f0e-8f3a-3f1f3d1f7f11", ["31009", "42030", "31011"]),
+    ],
+)
+def test_each_operation_that_sets_a_password_is_refused_with_one_reason_and_an_event_of_our_own(
+    forest: Forest,
+    desk: Desk,
+    new_person: NewPerson,
+    guid_of: GuidOf,
+    operation: Operation,
+    initiator: str,
+    story: list[str],
+) -> None:
+    person = new_person(Kind.ORDINARY)
+    current = INITIAL_PASSWORD if operation is Operation.CHANGE else None
+    desk.close()
+    desk.passwords = Passwords(mode="enforce")
+    desk.start()
+    order = desk.order(guid_of(person.account), operation, BANNED, current=current, initiator=initiator)
+    outcome = desk.do(order)
+    assert (outcome.code, sspr_code(outcome.code)) == (OutcomeCode.BANNED, "FuzzyPolicyViolation")
+    assert desk.story(order) == story
+    assert desk.events(order)[1].name == "FuzzyPolicyViolation"
+    assert desk.events(order)[-1].message.startswith("FuzzyPolicyViolation: ")
+    assert desk.intents == []
+    assert api.kinit(forest, person.account, INITIAL_PASSWORD) is SignIn.OK

@@ -8,7 +8,6 @@ from uuid import UUID
 import pytest
 from tests.lab.agent.desk import Desk, Order
 
-from keyback.agent.config import Passwords
 from keyback.protocol.messages import Operation
 from keyback.protocol.outcomes import OutcomeCode, sspr_code
 from lab import Forest, api
@@ -118,19 +117,6 @@ def test_the_minimum_age_holds_for_a_change_but_not_for_a_forced_one(
     outcome = desk.do(change(young))
     assert [finding.code for finding in outcome.findings] == ["too_young"]
     assert desk.do(change(forced)).code is OutcomeCode.DONE
-
-
-def test_a_banned_password_is_refused_and_named_in_the_failure(
-    desk: Desk, new_person: NewPerson, guid_of: GuidOf
-) -> None:
-    desk.close()
-    desk.passwords = Passwords(mode="enforce")
-    desk.start()
-    order = desk.order(guid_of(new_person().account), Operation.CHANGE, "Qwertz-1234567", current=INITIAL_PASSWORD)
-    outcome = desk.do(order)
-    assert outcome.code is OutcomeCode.BANNED
-    assert sspr_code(outcome.code) == "FuzzyPolicyViolation"
-    assert desk.story(order) == ["31006", "42030", "31008"]
 
 
 def test_wrong_current_passwords_spend_half_of_the_lock_out_threshold_and_no_more(

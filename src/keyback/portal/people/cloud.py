@@ -14,11 +14,11 @@ from argon2.exceptions import VerificationError
 from django.conf import settings
 from django.db import transaction
 
-from keyback.breaches import breached_of
+from keyback.password_settings import breached_of, profile_of
 from keyback.passwords import Code, DirectoryPolicy, Finding, PersonNames, Profile, Rules, judge
 from keyback.passwords.breached import BreachedDamaged
 from keyback.passwords.ranges import RangeUnavailable
-from keyback.passwords.rules import Breached
+from keyback.passwords.rules import OF_WORDS, Breached
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.messages.queue import MessageKind, enqueue
@@ -26,7 +26,14 @@ from keyback.portal.organizations.banned import screening
 from keyback.portal.people.contacts import mails_of
 from keyback.portal.people.models import CloudPassword, Person
 
-__all__ = ["CLOUD_POLICY", "breached", "findings", "reset_by_admin", "set_password", "verify_password"]
+__all__ = [
+    "CLOUD_POLICY",
+    "check_settings",
+    "findings",
+    "reset_by_admin",
+    "set_password",
+    "verify_password",
+]
 
 CLOUD_POLICY = DirectoryPolicy(
     min_length=8,
@@ -38,7 +45,6 @@ CLOUD_POLICY = DirectoryPolicy(
 )
 
 _PROFILE = Profile.of_directory(CLOUD_POLICY)
-_OF_WORDS = (Code.BANNED, Code.NAME)
 _log = logging.getLogger(__name__)
 _hasher = PasswordHasher()
 
@@ -54,17 +60,20 @@ def findings(person: Person, password: str) -> list[Finding]:
         (person.organization.name,),
     )
     screen = screening(person.organization_id)
-    rules = Rules(_PROFILE, None if screen.mode == "off" else screen.banned, screen.strict)
-    found = list(judge(password, names, rules).findings) + _breaches(password)
-    if screen.mode == "audit" and (broken := [one.code.value for one in found if one.code in _OF_WORDS]):
+    banned = None if screen.mode == "off" else screen.banned
+    found = list(judge(password, names, Rules(_PROFILE, banned, screen.strict)).findings)
+    found += [one for one in judge(password, names, Rules(_further_rules())).findings if one not in found]
+    if screen.mode != "off":
+        found += _breaches(password)
+    if screen.mode == "audit" and (broken := [one.code.value for one in found if one.code in OF_WORDS]):
         # Codes only: nothing of the password may stand in a log.
         _log.info("a password breaks rules that are only audited: %s", ", ".join(broken))
-        found = [one for one in found if one.code not in _OF_WORDS]
+        found = [one for one in found if one.code not in OF_WORDS]
     return found
 
 
 def _breaches(password: str) -> list[Finding]:
-    source = breached()
+    source = _breached()
     try:
         return [Finding(Code.BREACHED)] if source is not None and password in source else []
     except (RangeUnavailable, BreachedDamaged) as error:
@@ -73,8 +82,19 @@ def _breaches(password: str) -> list[Finding]:
 
 
 @cache
-def breached() -> Breached | None:
-    """What the portal's own file names under [passwords]. Raises BreachedDamaged."""
+def _further_rules() -> Profile:
+    return profile_of(settings.CONFIG.passwords)
+
+
+def check_settings() -> None:
+    """Raises ConfigurationError for what the portal's own file names under [passwords] and cannot be used."""
+    _breached()
+    _further_rules()
+
+
+@cache
+def _breached() -> Breached | None:
+    """Raises BreachedDamaged."""
     return breached_of(settings.CONFIG.passwords)
 
 
