@@ -3,7 +3,7 @@
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from keyback.portal import contact, style
+from keyback.portal import contact, help_page, style
 from keyback.portal.methods import enrolment_urls, installed
 
 urlpatterns = [
@@ -13,6 +13,8 @@ urlpatterns = [
     path("", include("keyback.portal.account.urls")),
     *(path(f"security-info/{name}/", include(urls)) for name, urls in enrolment_urls().items()),
     path("contact", contact.contact, name="contact"),
+    path("contact/sent", contact.sent, name="contact_sent"),
+    path("help", help_page.help_page, name="help"),
     path("organization/<slug:slug>.css", style.stylesheet, name="organization_style"),
 ]
 

@@ -33,6 +33,9 @@ class MessageKind(StrEnum):
     CODE = "code"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 — a kind's name
     SECURITY_INFO_CHANGED = "security_info_changed"
+    CONTACT_CHANGED = "contact_changed"
+    CONTACT_FORM = "contact_form"
+    RESET_TOLD = "reset_told"
     AGENT_ONBOARDED = "agent_onboarded"
     WRITEBACK_FELL_SHORT = "writeback_fell_short"
     WRITEBACK_UNSURE_RESOLVED = "writeback_unsure_resolved"

@@ -28,6 +28,7 @@ __all__ = [
     "phones_of",
     "place_of",
     "usable",
+    "value_of",
 ]
 
 _is_mail = EmailValidator()
@@ -107,6 +108,11 @@ def _values(person: Person, *kinds: ContactDatum.Kind) -> list[tuple[ContactDatu
         "position", "id"
     )
     return [(row, value) for row in rows if (value := _value(row, place_of(person))) is not None]
+
+
+def value_of(person: Person, row: ContactDatum) -> str | None:
+    """What stands in this row of this person; None where it was bent."""
+    return _value(row, place_of(person))
 
 
 def _value(row: ContactDatum, place: str) -> str | None:

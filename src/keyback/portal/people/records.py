@@ -14,6 +14,7 @@ from uuid import UUID
 
 from keyback.portal.organizations.lookup import domain_of, normalise_user_id
 from keyback.portal.organizations.models import Domain, Organization
+from keyback.portal.people import contact_changes
 from keyback.portal.people.binding import binding_of
 from keyback.portal.people.bulk import insert
 from keyback.portal.people.contacts import datum_of, index_of, normalise_mail
@@ -206,21 +207,32 @@ def _wanted_contacts(record: PersonRecord, region: str) -> Iterable[tuple[str, i
 
 def _write_contacts(place: Place, plan: Plan, now: datetime) -> None:
     """Only what differs is encrypted and written; what a person registered themselves is not touched."""
-    changed = [person.pk for person, _ in plan.changed]
+    known = {person.pk: person for person, _ in plan.changed}
     on_file: dict[tuple[UUID, str, int], ContactDatum] = {
         (row.person_id, row.kind, row.position): row
         for row in ContactDatum.objects.filter(
-            organization_id=place.organization_id, person_id__in=changed, origin=_DIRECTORY
+            organization_id=place.organization_id, person_id__in=known, origin=_DIRECTORY
         )
     }
+    was = {(row.person_id, row.kind, bytes(row.value_index)): row for row in on_file.values()}
     new: list[ContactDatum] = []
     for person, record in plan.touched:
         for kind, position, value in _wanted_contacts(record, place.region):
+            index = index_of(place.organization_id, kind, value)
             row = on_file.get((person.pk, kind, position))
-            if row is not None and bytes(row.value_index) == index_of(place.organization_id, kind, value):
+            if row is not None and bytes(row.value_index) == index:
                 del on_file[person.pk, kind, position]
                 continue
-            new.append(datum_of(person, kind=kind, origin=_DIRECTORY, position=position, value=value, now=now))
-    if on_file:
-        ContactDatum.objects.filter(pk__in=[row.pk for row in on_file.values()]).delete()
+            datum = datum_of(person, kind=kind, origin=_DIRECTORY, position=position, value=value, now=now)
+            before = was.get((person.pk, kind, index))
+            if before is not None:  # only moved
+                datum.changed_at, datum.opens_from = before.changed_at, before.opens_from
+            elif person.pk in known:
+                datum.opens_from = now + contact_changes.REST
+            new.append(datum)
+    gone = list(on_file.values())
+    if gone:
+        ContactDatum.objects.filter(pk__in=[row.pk for row in gone]).delete()
     insert(ContactDatum, new)
+    if changes := contact_changes.between(known, gone, new):
+        contact_changes.tell(Organization.objects.get(pk=place.organization_id), changes, now)

@@ -7,12 +7,15 @@ carries: whoever writes the database could otherwise open gates there, or put an
 from __future__ import annotations
 
 import hmac
+from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
 
 from keyback.flows import State
+from keyback.portal.middleware import tracking_id_of
+from keyback.portal.organizations.models import Organization
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.subjects import account
 
@@ -20,6 +23,7 @@ __all__ = ["enter", "enter_within", "leave", "recovery_of", "rise", "step_token"
 
 _KEY = "recovery"
 _PROOF = "proof"
+_REFUSED = "refused"
 _BEFORE_ANY_GATE = (State.PROVE, State.EXPIRED)
 
 
@@ -27,6 +31,29 @@ def enter(request: HttpRequest, recovery: Recovery) -> None:
     """A new session for a new recovery: nothing of an earlier one, or of one planted by somebody else, lives on."""
     request.session.flush()
     request.session[_KEY] = str(recovery.id)
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedBefore:
+    """This browser was checked to be human, and refused before anything was proved."""
+
+    organization: Organization
+    tracking_id: UUID
+    refusal: str
+
+
+def refuse(request: HttpRequest, organization: Organization, refusal: str) -> None:
+    """A new session that remembers no more than this."""
+    request.session.flush()
+    request.session[_REFUSED] = [str(organization.id), str(tracking_id_of(request)), refusal]
+
+
+def refused_of(request: HttpRequest) -> RefusedBefore | None:
+    if _REFUSED not in request.session:
+        return None
+    organization_id, tracking_id, refusal = request.session[_REFUSED]
+    organization = Organization.objects.filter(id=UUID(organization_id)).first()
+    return None if organization is None else RefusedBefore(organization, UUID(tracking_id), refusal)
 
 
 def enter_within(request: HttpRequest, recovery: Recovery) -> None:

@@ -15,6 +15,7 @@ from keyback.portal.limits.budgets import Blocked, Budget, spend
 from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.organizations.setup import administrators
 from keyback.portal.people.contacts import mails_of
+from keyback.portal.recovery import notices
 from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import move
 from keyback.portal.recovery.subjects import audit, deed, person_or_nobody
@@ -101,12 +102,14 @@ def written(recovery: Recovery, now: datetime, shortfalls: Sequence[Shortfall] =
     details = {"shortfalls": ", ".join(shortfalls)} if shortfalls else {}
     audit(recovery, deed(recovery), Result.SUCCESS, now, **details)
     told: dict[str, str] = dict.fromkeys(shortfalls, "yes")  # by name, for the text
+    who = notices.of(recovery)
     if late:
         _tell(recovery, MessageKind.WRITEBACK_UNSURE_RESOLVED, now, written="yes", **told)
-    else:
+    elif who.person:
         if recovery.purpose == Purpose.UNLOCK:
             told["unlocked_only"] = "yes"
         _tell(recovery, MessageKind.PASSWORD_CHANGED, now, when=f"{now:%Y-%m-%d %H:%M} UTC", **told)
+    notices.tell_administrators(recovery, who, now)
     for what in shortfalls:
         _tell_administrators(recovery, what, now)
     return recovery

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 from keyback.portal.limits.budgets import Blocked
 from keyback.portal.recovery.models import Recovery
 
-__all__ = ["Refusal", "blocked_text", "refusal_of", "sentences", "too_young_from"]
+__all__ = ["Refusal", "blocked_text", "explanations", "refusal_of", "sentences", "too_young_from"]
 
 _FINDINGS = {
     "too_short": gettext_lazy("Use at least %(minimum)s characters."),
@@ -69,12 +69,57 @@ def sentences(findings: Iterable[dict[str, Any]]) -> list[str]:
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """``code``: what the administrator looks up; empty where there is nothing to look up. ``again``: trying later
-    helps."""
+    helps. ``mend``: what the administrator does."""
 
     code: str
     title: Any
     text: Any
     again: bool = False
+
+    @property
+    def name(self) -> str:
+        """What Microsoft calls it, for whoever searches for that."""
+        return _NAMES.get(self.code, "")
+
+    @property
+    def mend(self) -> str:
+        return str(_MENDS.get(self.code, ""))
+
+
+_NAMES = {
+    "SSPR_0009": "TenantSSPRFlagDisabled",
+    "SSPR_0010": "WritebackNotEnabled",
+    "SSPR_0011": "SsprNotEnabledInUserPolicy",
+    "SSPR_0012": "UserNotLicensed",
+    "SSPR_0013": "UserNotMemberOfScopedAccessGroup",
+    "SSPR_0014": "UserNotProperlyConfigured",
+    "SSPR_0029": "OnPremisesAdminActionRequired",
+    "SSPR_0030": "OnPremisesConnectivityError",
+}
+_MENDS = {
+    "SSPR_0009": gettext_lazy("Switch reset on, for everybody or for selected groups."),
+    "SSPR_0010": gettext_lazy("Onboard and confirm an agent, and switch writeback on for the forest."),
+    "SSPR_0011": gettext_lazy(
+        "Make a policy that covers this person, allows a reset and names methods. “keyback policy explain” tells which "
+        "policy covers a person and why."
+    ),
+    "SSPR_0012": gettext_lazy("Give this person a seat, or have more seats (“keyback seats”)."),
+    "SSPR_0013": gettext_lazy("Put this person into a group that a policy is for (“keyback policy explain”)."),
+    "SSPR_0014": gettext_lazy(
+        "Reset the password by hand. There must be as many different things on file as the policy asks for: malformed "
+        "numbers and addresses count as missing, and what the directory changed within the last 48 hours does not "
+        "count yet."
+    ),
+    "SSPR_0029": gettext_lazy(
+        "Look up the support code in the agent's events, and run “keyback agent check” for this person: a right is "
+        "missing, the account is protected or disabled, or the directory is not set up for it."
+    ),
+    "SSPR_0030": gettext_lazy("See whether the agent runs and reaches a domain controller (“keyback agent check”)."),
+    "OnPremisesPolicyViolation": gettext_lazy(
+        "The directory's own rules refused the password: length, complexity, history, age, or a filter."
+    ),
+    "FuzzyPolicyViolation": gettext_lazy("The password is on the list of banned passwords, or too much like them."),
+}
 
 
 _NOT_ENABLED = gettext_lazy("Your account is not enabled for password reset")
@@ -170,9 +215,22 @@ _REFUSALS = {
 }
 
 
+_FUZZY = Refusal(
+    "FuzzyPolicyViolation",
+    gettext_lazy("This password is too easy to guess"),
+    gettext_lazy("Choose another one: longer, and not made of words that many people use."),
+)
+
+
 def refusal_of(code: str) -> Refusal:
     """The words for a refusal. An unknown code is what only an administrator can look into."""
     return _REFUSALS.get(code, _REFUSALS["SSPR_0029"])
+
+
+def explanations() -> list[Refusal]:
+    """Every code that a page may show, once, with its words."""
+    by_code = {refusal.code: refusal for refusal in reversed(_REFUSALS.values())}
+    return [*(by_code[code] for code in sorted(by_code)), _FUZZY]
 
 
 def too_young_from(recovery: Recovery) -> datetime | None:

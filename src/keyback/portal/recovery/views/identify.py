@@ -77,6 +77,7 @@ def _submitted(
     except Blocked as blocked:
         return blocked_page(request, organization, blocked)
     except Refused as refused:
+        browser.refuse(request, refused.organization, refused.refusal)
         return refusal_page(request, refused.organization, refused.refusal)
     browser.enter(request, recovery)
     return redirect("recover_prove")
