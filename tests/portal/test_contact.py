@@ -4,14 +4,14 @@ import re
 from collections.abc import Callable
 
 import pytest
-from tests.portal.recovery.conftest import ada, agent, cleo, make_ada, organization, walker
-from tests.portal.walk import Page, Walker, mails
 
 from keyback.portal.audit.models import AuditEntry
 from keyback.portal.messages.models import Message
 from keyback.portal.organizations import setup
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person
+from tests.portal.recovery.conftest import ada, agent, cleo, make_ada, organization, walker
+from tests.portal.walk import Page, Walker, mails
 
 __all__ = ["ada", "agent", "cleo", "make_ada", "organization", "walker"]
 

@@ -1,5 +1,5 @@
-"""Who is told of a reset or an unlocking: the person, administrators, or both, as the policy says; of an administrator's reset all
-administrators are told, whatever it says."""
+"""Who is told of a reset or an unlocking: the person, administrators, or both, as the policy says. Of an
+administrator's own all administrators are told, whatever it says."""
 
 from __future__ import annotations
 
