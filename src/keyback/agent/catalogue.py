@@ -281,6 +281,9 @@ class Kind(Enum):
     UNLOCK_START = _info("42001", "UnlockStart", "An unlock has reached this agent.", Source.KEYBACK)
     UNLOCK_SUCCESS = _info("42002", "UnlockSuccess", "The account is unlocked.", Source.KEYBACK)
     UNLOCK_FAIL = _error("42003", "UnlockFail", "The unlock was refused.", _SEE_BESIDE, Source.KEYBACK)
+    UNLOCKED_ELSEWHERE = _info(
+        "42007", "UnlockedElsewhere", "The lock-out was cleared on another domain controller too.", Source.KEYBACK
+    )
     EXPIRE_START = _info(
         "42004", "ExpireStart", "An order to expire a password has reached this agent.", Source.KEYBACK
     )

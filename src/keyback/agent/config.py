@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -15,7 +16,16 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from keyback.agent.files import read_private
-from keyback.directory import GROUPS, PEOPLE, Anchor, Contacts, DirectoryServer, Shape, is_name
+from keyback.directory import (
+    GROUPS,
+    PEOPLE,
+    Anchor,
+    Contacts,
+    DirectoryServer,
+    Shape,
+    find_controllers,
+    is_name,
+)
 from keyback.errors import ConfigurationError
 from keyback.password_settings import PasswordSettings
 from keyback.protocol.limits import MAX_WORK_PER_POLL
@@ -28,12 +38,18 @@ __all__ = [
     "Passwords",
     "Protected",
     "ServicePasswordTooLong",
+    "checked_service_password",
     "load",
     "secure_url",
 ]
 
 LONGEST_SERVICE_PASSWORD = 256
 """Characters of the service account's password (event 800700CE)."""
+
+
+PATIENCE = 5.0
+IMPATIENCE = 2.0
+"""Seconds for TCP, and for TLS, to one controller of several: another one has to have answered within five."""
 
 
 class ServicePasswordTooLong(ConfigurationError):
@@ -102,8 +118,15 @@ class ContactTable(_Frozen):
 
 
 class ForestConfig(_Frozen):
-    """One forest. ``servers``: ``ldaps://host`` or ``ldap://host`` (then StartTLS), in the order of preference. A
-    further domain of a forest has controllers and accounts of its own, so it is one more of these, under its own name.
+    """One forest. A further domain of it has controllers and accounts of its own, so it is one more of these, under its
+    own name.
+
+    ``servers``: ``ldaps://host`` or ``ldap://host`` (then StartTLS), in the order of preference; without any they are
+    found by DNS, those of ``site`` first, by way of ``scheme``. ``name_servers``: ``address[:port]``, in place of this
+    machine's.
+
+    The service account signs in by ``bind_dn`` and ``password_file``, or with Kerberos by ``keytab``, which on
+    ``ldap://`` also encrypts and then needs no ``ca_file``.
 
     ``base_dns``: where people are looked for, and the only places where accounts may be written.
     ``domains``: what user IDs end in here. ``group_base_dns``: where groups are looked for; the whole domain if empty.
@@ -114,10 +137,14 @@ class ForestConfig(_Frozen):
 
     name: Annotated[str, Field(min_length=1, max_length=255)]
     domains: Annotated[tuple[str, ...], Field(min_length=1, max_length=100)]
-    servers: Annotated[tuple[str, ...], Field(min_length=1, max_length=50)]
-    ca_file: Path
-    bind_dn: Annotated[str, Field(min_length=1)]
-    password_file: Path
+    servers: Annotated[tuple[str, ...], Field(max_length=50)] = ()
+    site: Annotated[str, Field(max_length=63, pattern=r"^[^.\s]*$")] = ""
+    scheme: Literal["ldaps", "ldap"] = "ldaps"
+    name_servers: Annotated[tuple[str, ...], Field(max_length=10)] = ()
+    ca_file: Path | None = None
+    bind_dn: str = ""
+    password_file: Path | None = None
+    keytab: Path | None = None
     base_dns: Annotated[tuple[str, ...], Field(min_length=1)]
     filter: str = PEOPLE
     anchor: Anchor = "objectGUID"
@@ -147,26 +174,65 @@ class ForestConfig(_Frozen):
     def _lower(cls, value: str | tuple[str, ...]) -> str | tuple[str, ...]:
         return value.lower() if isinstance(value, str) else tuple(name.lower() for name in value)
 
+    @model_validator(mode="after")
+    def _one_account(self) -> ForestConfig:
+        if (self.keytab is None) == (self.password_file is None):
+            raise ValueError("give password_file, or keytab, and not both")
+        if self.password_file and not self.bind_dn:
+            raise ValueError("password_file needs bind_dn, the service account's name")
+        sealed = self.keytab is not None and all(url.startswith("ldap:") for url in self.servers or [f"{self.scheme}:"])
+        if self.ca_file is None and not sealed:
+            raise ValueError("ca_file is needed: the authorities that vouch for the controllers")
+        return self
+
+    @property
+    def account(self) -> str:
+        """What the service account is called, for people."""
+        return self.bind_dn or f"the principal of {self.keytab}"
+
     def servers_with_password(self) -> tuple[DirectoryServer, ...]:
-        """The servers with the service account's credentials. Raises ConfigurationError."""
+        """The listed servers with the service account's credentials. Raises ConfigurationError."""
+        return self._with_password(self.servers)
+
+    def discover(self) -> list[tuple[DirectoryServer, bool]]:
+        """The servers that DNS names, with the credentials, and whether each is of this site. Raises
+        ConfigurationError, and Unreachable when DNS names none."""
+        found = find_controllers(self.name, self.site, self.name_servers)
+        servers = self._with_password([f"{self.scheme}://{host}" for host in found.hosts])
+        return [(server, host in found.near) for server, host in zip(servers, found.hosts, strict=True)]
+
+    def service_password(self) -> str:
+        """ "" with a keytab. Raises ConfigurationError."""
+        if self.password_file is None:
+            return ""
         try:
             password = read_private(self.password_file).decode("utf-8").removesuffix("\n")
         except UnicodeDecodeError:
             raise ConfigurationError(f"{self.password_file}: the password is not UTF-8") from None
-        if len(password) > LONGEST_SERVICE_PASSWORD:
-            raise ServicePasswordTooLong(
-                f"{self.password_file}: 800700CE: the service account's password is longer than "
-                f"{LONGEST_SERVICE_PASSWORD} characters; set a shorter one"
-            )
-        if not self.ca_file.is_file():
-            raise ConfigurationError(f"{self.ca_file}: there is no such file of certificate authorities")
+        return checked_service_password(password, str(self.password_file))
+
+    def _with_password(self, urls: Sequence[str]) -> tuple[DirectoryServer, ...]:
+        password = self.service_password()
+        for file, what in ((self.ca_file, "certificate authorities"), (self.keytab, "Kerberos keys")):
+            if file is not None and not file.is_file():
+                raise ConfigurationError(f"{file}: there is no such file of {what}")
+        if self.keytab is not None:
+            read_private(self.keytab)
         try:
-            return tuple(
-                DirectoryServer(url=url, ca_file=self.ca_file, bind_dn=self.bind_dn, password=password)
-                for url in self.servers
-            )
+            return tuple(self.server(url, password, alone=len(urls) == 1) for url in urls)
         except ValueError as error:
             raise ConfigurationError(f"forest {self.name}: {error}") from None
+
+    def server(self, url: str, password: str, *, alone: bool = True) -> DirectoryServer:
+        """``alone``: where there is another one it is not waited for long. Raises ValueError."""
+        return DirectoryServer(
+            url=url,
+            ca_file=self.ca_file,
+            bind_dn=self.bind_dn,
+            password=password,
+            keytab=self.keytab,
+            network_timeout=PATIENCE if alone else IMPATIENCE,
+        )
 
 
 class AgentConfig(_Frozen):
@@ -195,6 +261,16 @@ class AgentConfig(_Frozen):
         if len(set(names)) < len(names):
             raise ValueError("two forests have the same name")
         return self
+
+
+def checked_service_password(password: str, source: str) -> str:
+    """The same. Raises ServicePasswordTooLong; ``source``: where it is from, for the message."""
+    if len(password) > LONGEST_SERVICE_PASSWORD:
+        raise ServicePasswordTooLong(
+            f"{source}: 800700CE: the service account's password is longer than "
+            f"{LONGEST_SERVICE_PASSWORD} characters; set a shorter one"
+        )
+    return password
 
 
 def secure_url(value: str) -> str:

@@ -26,7 +26,7 @@ def status_of(config: AgentConfig) -> dict[str, str | list[str]]:
             "organization": identity.organization,
             "portal": config.portal or identity.portal,
             "fingerprint": identity.fingerprint,
-            "service_accounts": [f"{forest.name}: {forest.bind_dn}" for forest in config.forest],
+            "service_accounts": [f"{forest.name}: {forest.account}" for forest in config.forest],
             "keys": [f"{key} since {made_at:%Y-%m-%d %H:%M} UTC" for key, made_at in keys.ages()],
             "operations": _operations(config, book),
             "unreported": str(len(book.unreported())),

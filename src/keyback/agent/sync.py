@@ -114,7 +114,7 @@ class Synchronisation:
         """
         with self._running(forest, forest_id, "whole") as delivery:
             delivery.begin()
-            with forest.connection() as connection:
+            with forest.nearest() as connection:
                 marks = self._marks(forest)
                 place = marks.now(connection)  # before anybody is read: what changes meanwhile is told again
                 task = _Task(forest, connection, read_domain(connection), delivery)
@@ -126,7 +126,7 @@ class Synchronisation:
     def catch_up(self, forest: Forest, forest_id: UUID) -> SyncRun | None:
         """Pushes what has changed since the last time; None when nothing has. A whole run where nothing is kept that
         changes could be asked since."""
-        with self._running(forest, forest_id, "changes") as delivery, forest.connection() as connection:
+        with self._running(forest, forest_id, "changes") as delivery, forest.nearest() as connection:
             marks = self._marks(forest)
             found = marks.changes(connection)
             if found is not None:
@@ -143,7 +143,7 @@ class Synchronisation:
     def sweep(self, forest: Forest, forest_id: UUID, *, tell_all: bool) -> SyncRun | None:
         """Compares who is in scope with what the portal was told; None when it is the same. ``tell_all``: tells the
         portal everybody's objectGUID, which finds whatever went astray between the two."""
-        with self._running(forest, forest_id, "sweep") as delivery, forest.connection() as connection:
+        with self._running(forest, forest_id, "sweep") as delivery, forest.nearest() as connection:
             task = _Task(forest, connection, read_domain(connection), delivery)
             if tell_all or forest.name not in self._scopes:
                 delivery.begin()

@@ -108,6 +108,7 @@ class Writeback:
         self._under_way: set[UUID] = set()
         # For what is waited for beside something else: at most one such wait for each request.
         self._beside = ThreadPoolExecutor(MAX_WORK_PER_POLL, "beside")
+        self._elsewhere = ThreadPoolExecutor(2, "elsewhere")
         self._lock = threading.Lock()
         self._operations = Operations(self._steps, self._beside, clock)
         self.counts = Counts()
@@ -170,6 +171,15 @@ class Writeback:
             self._steps.tell(success if outcome.code in SUCCESSES else failure, task, outcome.detail)
         self.counts.done += 1
         self._end(task, outcome)
+        if task.server and (task.envelope.flags.unlock or task.envelope.operation is Operation.UNLOCK):
+            self._elsewhere.submit(self._unlock_elsewhere, task)
+
+    def _unlock_elsewhere(self, task: Task) -> None:
+        forest = self._forests.get(self._identity.forests[task.envelope.forest_id])
+        if forest is None:
+            return
+        for server in forest.unlock_elsewhere(task.envelope.object_guid, task.server):
+            self._steps.tell(Kind.UNLOCKED_ELSEWHERE, task, f"The lock-out was cleared on {server} too.")
 
     def _guarded(self, task: Task, entry: Entry | None) -> Outcome:
         """The operation's outcome. Raises Refused and Withdrawn, and nothing else."""

@@ -6,6 +6,9 @@ nothing of the portal. Errors are those of `keyback.directory.errors`.
 
 from __future__ import annotations
 
+from keyback.directory import _channel  # noqa: F401 — before the first import of ldap
+from keyback.directory._discovery import Controllers, find_controllers
+from keyback.directory._tls import tls_problem
 from keyback.directory.accounts import Account, Lockout, ReadBack, Versions, find_account, read_account, read_back
 from keyback.directory.connection import Connection, DirectoryServer, RootDse, connect
 from keyback.directory.dirsync import Changes, changes, changes_by_usn, has_containers, mark, usn
@@ -47,6 +50,7 @@ __all__ = [
     "Changes",
     "Connection",
     "Contacts",
+    "Controllers",
     "DirectoryGroup",
     "DirectoryPerson",
     "DirectoryServer",
@@ -69,6 +73,7 @@ __all__ = [
     "connect",
     "expire",
     "find_account",
+    "find_controllers",
     "groups",
     "groups_by_guid",
     "has_containers",
@@ -83,6 +88,7 @@ __all__ = [
     "read_back",
     "read_domain",
     "reset_password",
+    "tls_problem",
     "unlock",
     "usn",
     "verify_bind",

@@ -1,4 +1,8 @@
-"""Reaching a domain controller: TCP, verified TLS, bind, each within a time limit.
+"""Reaching a domain controller: TCP, encryption, bind, each within a time limit.
+
+    ldaps://    TLS, then a simple bind, or with a keytab GSSAPI bound to this very channel (RFC 5929,
+                tls-server-end-point)
+    ldap://     StartTLS, then a simple bind; or with a keytab GSSAPI that signs and seals, without TLS
 
 libldap alone cannot be trusted with that. Built with GnuTLS, as Debian builds it, its TLS handshake has no time limit
 (with LDAP_OPT_NETWORK_TIMEOUT it even turns in circles at full speed, measured with 2.5.13 against a stopped server),
@@ -8,6 +12,8 @@ says what is wrong, and libldap then connects in a thread that nobody waits for 
 
 from __future__ import annotations
 
+import hashlib
+import os
 import socket
 import ssl
 import threading
@@ -20,12 +26,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import ldap
+import ldap.sasl
 
 from keyback.directory import errors
+from keyback.directory._tls import tls_problem
 
-__all__ = ["DirectoryServer", "hang_up", "shake_hands", "sign_in"]
+__all__ = ["DirectoryServer", "hang_up", "shake_hands", "sign_in", "sign_in_as_service"]
 
 _PORTS = {"ldaps": 636, "ldap": 389}
+_SEALED = 128
+"""Bits of the security layer, below which Active Directory takes no password."""
+
+_kerberos = threading.Lock()  # its settings are those of the whole process
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +45,18 @@ class DirectoryServer:
     """One domain controller and the service account's credentials.
 
     ``url`` is ``ldaps://host[:port]``, or ``ldap://host[:port]`` for StartTLS; there is no unencrypted way.
-    ``ca_file`` holds the certificate authorities (PEM). Time limits are in seconds: ``network_timeout`` for reaching
-    the server and agreeing on TLS, ``operation_timeout`` for an answer. ``kerberos_port``: of the key distribution
-    centre on the same host.
+    ``ca_file`` holds the certificate authorities (PEM). With a ``keytab`` the service account signs in with Kerberos
+    and has no password here; on ``ldap://`` GSSAPI then encrypts, and ``ca_file`` may be None. Time limits are in
+    seconds: ``network_timeout`` for reaching the server and agreeing on TLS, ``operation_timeout`` for an answer.
+    ``kerberos_port``: of the key distribution centre on the same host.
     Raises ValueError for another scheme, and for an empty name or password (which would bind anonymously).
     """
 
     url: str
-    ca_file: Path
+    ca_file: Path | None
     bind_dn: str
     password: str = field(repr=False)
+    keytab: Path | None = None
     network_timeout: float = 5.0
     operation_timeout: float = 10.0
     kerberos_port: int = 88
@@ -51,8 +65,10 @@ class DirectoryServer:
         parts = urlsplit(self.url)
         if parts.scheme not in _PORTS or not parts.hostname or parts.path.strip("/"):
             raise ValueError(f"{self.url}: give ldaps://host or ldap://host")
-        if not self.bind_dn or not self.password:
+        if self.keytab is None and (not self.bind_dn or not self.password):
             raise ValueError("the service account needs a name and a password")
+        if self.ca_file is None and not self.seals:
+            raise ValueError("a file of certificate authorities is needed")
 
     @property
     def address(self) -> tuple[str, int]:
@@ -65,6 +81,11 @@ class DirectoryServer:
         """Whether encryption is agreed upon with StartTLS, rather than from the first byte on."""
         return self.url.startswith("ldap:")
 
+    @property
+    def seals(self) -> bool:
+        """Whether GSSAPI encrypts, in place of TLS."""
+        return self.starts_tls and self.keytab is not None
+
 
 def sign_in(server: DirectoryServer, name: str, password: str) -> Any:
     """A python-ldap object that speaks TLS with the verified server and is bound as ``name``.
@@ -75,8 +96,32 @@ def sign_in(server: DirectoryServer, name: str, password: str) -> Any:
     if not name or not password:
         raise ValueError("a bind without a name or a password would be anonymous")
     shake_hands(server)
-    limit = server.network_timeout + server.operation_timeout
-    return _within(limit, server, lambda: _open(server, name, password))
+    return _within(_limit(server), server, lambda: _open(server, lambda link: _simple(link, server, name, password)))
+
+
+def sign_in_as_service(server: DirectoryServer) -> Any:
+    """The same for the service account, by password or by keytab. Raises BindRefused where it is refused."""
+    if server.keytab is None:
+        try:
+            return sign_in(server, server.bind_dn, server.password)
+        except ldap.INVALID_CREDENTIALS as error:
+            raise errors.translate(error, server.url) from error
+    if server.seals:
+        _reach(server)
+    else:
+        shake_hands(server)
+    return _within(_limit(server), server, lambda: _open(server, lambda link: _gssapi(link, server)))
+
+
+def _limit(server: DirectoryServer) -> float:
+    return server.network_timeout + server.operation_timeout
+
+
+def _reach(server: DirectoryServer) -> None:
+    try:
+        socket.create_connection(server.address, timeout=server.network_timeout).close()
+    except OSError as error:
+        raise errors.Unreachable(server.url, _reason(error)) from error
 
 
 def hang_up(link: Any) -> None:
@@ -85,7 +130,36 @@ def hang_up(link: Any) -> None:
         link.unbind_ext()
 
 
-def _open(server: DirectoryServer, name: str, password: str) -> Any:
+def _simple(link: Any, server: DirectoryServer, name: str, password: str) -> None:
+    if server.starts_tls:
+        link.start_tls_s()
+    link.result4(link.simple_bind(name, password), ldap.MSG_ALL, server.operation_timeout)
+
+
+def _gssapi(link: Any, server: DirectoryServer) -> None:
+    """The host's name is taken as it is written: whoever can forge reverse DNS must not choose the other end."""
+    keytab = str(server.keytab)
+    link.set_option(ldap.OPT_X_SASL_NOCANON, 1)
+    # Within TLS a second layer is refused by Windows; without TLS it is what encrypts.
+    link.set_option(ldap.OPT_X_SASL_SSF_MIN, _SEALED if server.seals else 0)
+    link.set_option(ldap.OPT_X_SASL_SSF_MAX, 256 if server.seals else 0)
+    with _kerberos:
+        os.environ["KRB5_CLIENT_KTNAME"] = f"FILE:{keytab}"
+        os.environ["KRB5CCNAME"] = f"MEMORY:keyback-{hashlib.sha256(keytab.encode()).hexdigest()[:16]}"
+        try:
+            link.sasl_interactive_bind_s("", ldap.sasl.gssapi())
+        except (ldap.LOCAL_ERROR, ldap.INVALID_CREDENTIALS, ldap.STRONG_AUTH_REQUIRED) as error:
+            raise _kerberos_problem(error, server) from error
+
+
+def _kerberos_problem(error: ldap.LDAPError, server: DirectoryServer) -> errors.DirectoryError:
+    text = str((error.args[0] if error.args else {}).get("info") or error)
+    if "Cannot contact any KDC" in text or "Cannot find KDC" in text:
+        return errors.Unreachable(server.url, f"Kerberos: no key distribution centre can be reached ({text})")
+    return errors.BindRefused(f"Kerberos with {server.keytab}: {text}", data=None)
+
+
+def _open(server: DirectoryServer, bind: Callable[[Any], None]) -> Any:
     link = ldap.initialize(server.url)
     link.protocol_version = ldap.VERSION3
     link.set_option(ldap.OPT_REFERRALS, 0)
@@ -93,13 +167,12 @@ def _open(server: DirectoryServer, name: str, password: str) -> Any:
     link.set_option(ldap.OPT_X_KEEPALIVE_IDLE, 60)
     link.set_option(ldap.OPT_X_KEEPALIVE_PROBES, 3)
     link.set_option(ldap.OPT_X_KEEPALIVE_INTERVAL, 10)
-    link.set_option(ldap.OPT_X_TLS_CACERTFILE, str(server.ca_file))
-    link.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND)
-    link.set_option(ldap.OPT_X_TLS_NEWCTX, 0)  # last: it makes the context from the options before it
+    if server.ca_file is not None:
+        link.set_option(ldap.OPT_X_TLS_CACERTFILE, str(server.ca_file))
+        link.set_option(ldap.OPT_X_TLS_REQUIRE_CERT, ldap.OPT_X_TLS_DEMAND)
+        link.set_option(ldap.OPT_X_TLS_NEWCTX, 0)  # last: it makes the context from the options before it
     try:
-        if server.starts_tls:
-            link.start_tls_s()
-        link.result4(link.simple_bind(name, password), ldap.MSG_ALL, server.operation_timeout)
+        bind(link)
     except BaseException as error:
         hang_up(link)
         if isinstance(error, ldap.CONNECT_ERROR):
@@ -138,8 +211,11 @@ def shake_hands(server: DirectoryServer) -> bytes:
     Raises Unreachable and TlsFailure, which say what is wrong.
     """
     host, _ = server.address
+    if server.ca_file is None:
+        raise errors.TlsFailure(server.url, "no file of certificate authorities (ca_file) is configured")
     try:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and host name
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.load_verify_locations(cafile=server.ca_file)
     except (OSError, ssl.SSLError) as error:
         detail = f"cannot read certificate authorities from {server.ca_file}: {_reason(error)}"
@@ -150,10 +226,8 @@ def shake_hands(server: DirectoryServer) -> bytes:
                 _ask_for_tls(plain, server)
             with context.wrap_socket(plain, server_hostname=host) as secured:
                 return secured.getpeercert(binary_form=True) or b""
-    except ssl.SSLCertVerificationError as error:
-        raise errors.TlsFailure(server.url, f"certificate refused: {error.verify_message}") from error
     except ssl.SSLError as error:
-        raise errors.TlsFailure(server.url, f"no TLS: {_reason(error)}") from error
+        raise errors.TlsFailure(server.url, tls_problem(error, str(server.ca_file))) from error
     except OSError as error:
         raise errors.Unreachable(server.url, _reason(error)) from error
 

@@ -20,7 +20,7 @@ import ldap
 from ldap.controls import RequestControl
 
 from keyback.directory import errors
-from keyback.directory._link import DirectoryServer, hang_up, sign_in
+from keyback.directory._link import DirectoryServer, hang_up, sign_in_as_service
 from keyback.directory._values import Entry, sid_text
 
 __all__ = ["HINTS_CONTROLS", "Change", "Connection", "DirectoryServer", "RootDse", "connect"]
@@ -45,6 +45,7 @@ class RootDse:
     supported_controls: frozenset[str]
     domain_functionality: int
     own_sids: tuple[str, ...]
+    read_only: bool
 
     @property
     def hints_control(self) -> str | None:
@@ -66,7 +67,10 @@ _ROOT_DSE = (
     "domainFunctionality",
     "currentTime",
     "tokenGroups",
+    "supportedCapabilities",
 )
+_PARTIAL_SECRETS = "1.2.840.113556.1.4.1920"
+"""LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID: a read-only controller (MS-ADTS 3.1.1.3.4.3.4)."""
 
 
 class Connection:
@@ -100,6 +104,12 @@ class Connection:
         """
         return self._server_time + timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME) - self._read_at)
 
+    def emulates_pdc(self) -> bool:
+        """Whether this server is the PDC emulator of its domain now: the role may move. It hears of every password
+        first, and is asked by others when a password seems wrong (MS-ADTS 6.1.5.3)."""
+        domain = self.search(self.root.default_naming_context, ["fSMORoleOwner"])[0]
+        return domain.text("fSMORoleOwner").lower() == self.root.ds_service_name.lower()
+
     def search(
         self,
         base: str,
@@ -108,9 +118,11 @@ class Connection:
         scope: int = ldap.SCOPE_BASE,
         filter: str = "(objectClass=*)",
         controls: Sequence[RequestControl] = (),
+        timeout: float | None = None,
     ) -> list[Entry]:
-        """All entries found. Referrals are left out. Raises DirectoryError."""
-        return list(self.stream(base, attributes, scope=scope, filter=filter, controls=controls))
+        """All entries found. Referrals are left out. ``timeout`` in seconds, the server's own if None. Raises
+        DirectoryError."""
+        return list(self.stream(base, attributes, scope=scope, filter=filter, controls=controls, timeout=timeout))
 
     def stream(
         self,
@@ -121,6 +133,7 @@ class Connection:
         filter: str,
         controls: Sequence[RequestControl] = (),
         answered: list[Any] | None = None,
+        timeout: float | None = None,
     ) -> Iterator[Entry]:
         """Entries one by one, as they arrive. The controls of the final answer are put into ``answered``.
 
@@ -132,7 +145,7 @@ class Connection:
             message = self._link.search_ext(base, scope, filter, list(attributes), serverctrls=list(controls))
             while True:
                 kind, found, _, returned = self._link.result3(
-                    message, all=ldap.MSG_ONE, timeout=self.server.operation_timeout
+                    message, all=ldap.MSG_ONE, timeout=timeout or self.server.operation_timeout
                 )
                 if kind == ldap.RES_SEARCH_RESULT:
                     break
@@ -143,7 +156,6 @@ class Connection:
             raise errors.translate(error, self.server.url) from error
         finally:
             self.broken = self.broken or not finished
-        self._answered_at = time.monotonic()
         if answered is not None:
             answered.extend(returned)
 
@@ -170,36 +182,34 @@ class Connection:
                 self.broken = True
                 raise errors.WriteTimedOut(self.server.url, "no answer to a write") from error
             raise errors.translate(error, self.server.url) from error
-        self._answered_at = time.monotonic()
 
-    def alive(self, *, answered_since: float) -> bool:
-        """Whether it can be used; asks the server only if it was silent since that ``time.monotonic()``."""
+    def alive(self) -> bool:
+        """Whether it can be used: asks the server, and waits no longer for its answer than for reaching it."""
         if self.broken:
             return False
         poll = select.poll()
         poll.register(self._link.fileno(), select.POLLIN)
         if poll.poll(0):  # nothing is asked, so this is the end of the connection, or its notice
             return False
-        if self._answered_at < answered_since:
-            try:
-                self._read_clock()
-            except errors.DirectoryError:
-                return False
+        try:
+            self._read_clock(("currentTime",), self.server.network_timeout)
+        except errors.DirectoryError:
+            return False
         return True
 
     def _refuse_if_broken(self) -> None:
         if self.broken:
             raise errors.Unreachable(self.server.url, "the connection is closed")
 
-    def _read_clock(self) -> Entry:
-        entry = self.search("", _ROOT_DSE)[0]
+    def _read_clock(self, attributes: Sequence[str], timeout: float | None = None) -> Entry:
+        entry = self.search("", attributes, timeout=timeout)[0]
         self._server_time = entry.time("currentTime")
         self._read_at = time.clock_gettime(time.CLOCK_BOOTTIME)
         return entry
 
     def _read_root(self) -> RootDse:
         try:
-            entry = self._read_clock()
+            entry = self._read_clock(_ROOT_DSE)
             service = entry.text("dsServiceName")
             invocation_id = self.search(service, ["invocationId"])[0].guid("invocationId")
         except LookupError as error:
@@ -214,6 +224,7 @@ class Connection:
             supported_controls=frozenset(entry.texts("supportedControl")),
             domain_functionality=entry.number("domainFunctionality"),
             own_sids=tuple(map(sid_text, entry.raw("tokenGroups"))),
+            read_only=_PARTIAL_SECRETS in entry.texts("supportedCapabilities"),
         )
 
 
@@ -222,10 +233,7 @@ def connect(server: DirectoryServer) -> Connection:
 
     Raises Unreachable, TlsFailure, BindRefused, and what reading may raise.
     """
-    try:
-        link = sign_in(server, server.bind_dn, server.password)
-    except ldap.INVALID_CREDENTIALS as error:
-        raise errors.translate(error, server.url) from error
+    link = sign_in_as_service(server)
     try:
         return Connection(server, link)
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from keyback.agent.checks.findings import Finding, Section, Status
@@ -15,7 +16,7 @@ _PORTS = {"https": 443, "http": 80, "ldaps": 636, "ldap": 389}
 
 def accounts(config: AgentConfig) -> list[tuple[str, str]]:
     """Each forest's name, and the account that is used there."""
-    return [(forest.name, forest.bind_dn) for forest in config.forest]
+    return [(forest.name, forest.account) for forest in config.forest]
 
 
 def hosts(config: AgentConfig, portal: str | None) -> list[str]:
@@ -38,4 +39,15 @@ def plan(config: AgentConfig, portal: str | None) -> Section:
     """The first lines of the report."""
     used = [Finding("plan.account", Status.NOTE, f"Account in {name}: {account}") for name, account in accounts(config)]
     allow = [Finding("plan.host", Status.NOTE, f"Allow outbound TCP to {address}") for address in hosts(config, portal)]
-    return Section("What this agent uses", (*used, *allow))
+    return Section("What this agent uses", (*used, *allow, *_also(config)))
+
+
+def _also(config: AgentConfig) -> Iterator[Finding]:
+    for forest in config.forest:
+        if not forest.servers:
+            port = _PORTS[forest.scheme]
+            text = f"Allow DNS, and outbound TCP {port} to every controller of {forest.name} that it names"
+            yield Finding("plan.discovery", Status.NOTE, text)
+        if forest.keytab:
+            text = f"Allow outbound TCP and UDP 88 to the controllers of {forest.name}"
+            yield Finding("plan.kerberos", Status.NOTE, text)

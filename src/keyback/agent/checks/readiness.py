@@ -44,7 +44,7 @@ def candidates(forest: Forest, judge: Judge, connection: Connection) -> Iterator
     seen: set[bytes] = set()
     for base in forest.config.base_dns:
         # Read on a connection of its own: this one is asked about each person meanwhile.
-        with forest.connection() as paging:
+        with forest.nearest() as paging:
             for person in people(paging, domain, base, filter=forest.config.filter, shape=forest.config.shape):
                 if person.guid.bytes not in seen:
                     seen.add(person.guid.bytes)

@@ -70,8 +70,8 @@ class Report:
 
     def _forest(self, forest: ForestConfig, person: str | None) -> Iterator[Section]:
         try:
-            servers = forest.servers_with_password()
-        except ConfigurationError as error:
+            servers = forest.servers_with_password() or tuple(server for server, _ in forest.discover())
+        except (ConfigurationError, DirectoryError) as error:
             failed = Finding("directory.configuration", Status.FAILED, str(error))
             yield Section(f"Directory {forest.name}", (failed,))
             return

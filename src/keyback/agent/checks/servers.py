@@ -44,7 +44,7 @@ def _steps(forest: ForestConfig, server: DirectoryServer, now: Callable[[], date
     began = time.monotonic()
     address = host_port(server.url)
     try:
-        certificate = shake_hands(server)
+        certificate = None if server.seals else shake_hands(server)
     except TlsFailure as error:
         repair = (f"Put the authority that issued the controller's certificate into {server.ca_file}, and name the "
                   "controller as its certificate does.",)  # fmt: skip
@@ -54,19 +54,23 @@ def _steps(forest: ForestConfig, server: DirectoryServer, now: Callable[[], date
         text = f"Not reachable: {error.message}"
         yield Finding("directory.reach", Status.FAILED, text, (f"Allow outbound TCP to {address}.",))
         return
-    yield judge_certificate("directory.tls", certificate, now(), _since(began))
+    if certificate is None:
+        yield Finding("directory.tls", Status.OK, "No TLS: Kerberos encrypts (GSSAPI sign and seal)")
+    else:
+        yield judge_certificate("directory.tls", certificate, now(), _since(began))
     began = time.monotonic()
     try:
         with connect(server) as connection:
-            signed_in = f"Signed in as {server.bind_dn}"
+            signed_in = f"Signed in as {forest.account}"
             yield Finding("directory.bind", Status.OK, signed_in, took_ms=_since(began))
             yield from _abilities(connection, now())
             yield from _scope(connection, forest)
             yield _policy(connection)
     except BindRefused as error:
         reason = _BIND_REASONS.get(error.data or "", error.message)
-        repair = (f"Correct bind_dn and {forest.password_file}, or the account itself.",)
-        yield Finding("directory.bind", Status.FAILED, f"Not signed in as {server.bind_dn}: {reason}", repair)
+        stored = f"{forest.keytab}" if forest.keytab else f"bind_dn and {forest.password_file}"
+        repair = (f"Correct {stored}, or the account itself.",)
+        yield Finding("directory.bind", Status.FAILED, f"Not signed in as {forest.account}: {reason}", repair)
     except DirectoryError as error:
         yield Finding("directory.read", Status.FAILED, f"Broke off: {error.message}")
 
