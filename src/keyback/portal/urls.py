@@ -3,7 +3,8 @@
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from keyback.portal import contact, help_page, style
+from keyback.portal import contact, style
+from keyback.portal.help.views import for_administrators, for_people
 from keyback.portal.methods import enrolment_urls, installed
 
 urlpatterns = [
@@ -14,7 +15,8 @@ urlpatterns = [
     *(path(f"security-info/{name}/", include(urls)) for name, urls in enrolment_urls().items()),
     path("contact", contact.contact, name="contact"),
     path("contact/sent", contact.sent, name="contact_sent"),
-    path("help", help_page.help_page, name="help"),
+    path("help", for_people, name="help"),
+    path("help/administrators", for_administrators, name="help_administrators"),
     path("organization/<slug:slug>.css", style.stylesheet, name="organization_style"),
 ]
 
