@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -22,7 +23,7 @@ from keyback.portal.people import cloud
 from keyback.portal.people.models import Person
 from keyback.portal.vault import VaultMismatch, open_value, seal_value
 
-__all__ = ["Attempt", "WrongPassword", "attempt_of", "begin", "forget", "kind_of", "prove_cloud"]
+__all__ = ["Attempt", "WrongPassword", "attempt_of", "begin", "forget", "kind_of", "note", "noted", "prove_cloud"]
 
 _KEY = "sign_in"
 _NOBODY = UUID(int=0)
@@ -71,6 +72,17 @@ def attempt_of(request: HttpRequest) -> Attempt | None:
         return None
     organization, person = resolve(user_id)
     return Attempt(organization, person, user_id, kept["next"])
+
+
+def noted(request: HttpRequest) -> dict[str, Any]:
+    """What :func:`note` was given last, by name."""
+    kept: dict[str, Any] = request.session.get(_KEY, {})
+    return kept
+
+
+def note(request: HttpRequest, **values: Any) -> None:
+    """Remembers something of this attempt, in the signed session."""
+    request.session[_KEY] = {**noted(request), **values}
 
 
 def forget(request: HttpRequest) -> None:

@@ -36,6 +36,7 @@ __all__ = [
     "sign_out",
     "signed_in",
     "signed_in_as",
+    "where",
 ]
 
 LIFE = timedelta(hours=1)
@@ -55,18 +56,27 @@ class Stage(StrEnum):
 @dataclass(frozen=True, slots=True)
 class SignedIn:
     """``at``: when the password was proved. ``proved``: ``password`` or ``openid``, and then the methods that were
-    proved in this session."""
+    proved in this session. ``then``: the stage after SECOND."""
 
     person: Person
     at: datetime
     stage: Stage
     proved: tuple[str, ...]
+    then: Stage = Stage.FULL
 
 
-def sign_in(request: HttpRequest, person: Person, now: datetime, *, stage: Stage, proved: str = PASSWORD) -> None:
+def sign_in(
+    request: HttpRequest,
+    person: Person,
+    now: datetime,
+    *,
+    stage: Stage,
+    proved: str = PASSWORD,
+    then: Stage = Stage.FULL,
+) -> None:
     """A new session: nothing of an earlier one, or of one planted by somebody else, lives on."""
     request.session.flush()
-    _keep(request, SignedIn(person, now, stage, (proved,)))
+    _keep(request, SignedIn(person, now, stage, (proved,), then))
 
 
 def add_proof(request: HttpRequest, found: SignedIn, *proofs: str, stage: Stage) -> None:
@@ -119,7 +129,7 @@ def signed_in_as(request: HttpRequest) -> SignedIn | None:
     state = AccountState.objects.filter(person=person).first()
     if state is not None and state.sessions_from is not None and at < state.sessions_from:
         return None
-    return SignedIn(person, at, Stage(kept["stage"]), tuple(kept["proved"]))
+    return SignedIn(person, at, Stage(kept["stage"]), tuple(kept["proved"]), Stage(kept["then"]))
 
 
 def _keep(request: HttpRequest, found: SignedIn) -> None:
@@ -129,6 +139,7 @@ def _keep(request: HttpRequest, found: SignedIn) -> None:
         "at": found.at.isoformat(),
         "stage": found.stage.value,
         "proved": list(found.proved),
+        "then": found.then.value,
     }
 
 

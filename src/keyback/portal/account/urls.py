@@ -1,10 +1,14 @@
 from django.urls import path
 
-from keyback.portal.account.views import home, password, prove, security_info, sign_in
+from keyback.portal.account.views import directory_sign_in, home, password, prove, security_info, sign_in
 
 urlpatterns = [
     path("sign-in", sign_in.sign_in, name="sign_in"),
     path("sign-in/password", sign_in.password, name="sign_in_password"),
+    path("sign-in/password/plain", directory_sign_in.plain, name="sign_in_plain"),
+    path("sign-in/wait", directory_sign_in.wait, name="sign_in_wait"),
+    path("sign-in/state", directory_sign_in.state, name="sign_in_state"),
+    path("sign-in/result", directory_sign_in.result, name="sign_in_result"),
     path("sign-in/forgot", sign_in.forgot, name="sign_in_forgot"),
     path("sign-out", sign_in.sign_out, name="sign_out"),
     path("account/prove", prove.prove, name="account_prove"),

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import get_language
 
 from keyback.flows import State
-from keyback.portal.account.signin import SignedIn, Stage, add_proof, safe_next
+from keyback.portal.account.signin import SignedIn, Stage, add_proof, safe_next, where
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.middleware import tracking_id_of
 from keyback.portal.organizations.lookup import normalise_user_id
@@ -65,7 +65,8 @@ def complete(request: HttpRequest, found: SignedIn) -> str | None:
         or recovery.started_at < found.at
     ):
         return None
-    stage = Stage.FULL if found.stage is Stage.SECOND else found.stage
+    stage = found.then if found.stage is Stage.SECOND else found.stage
     add_proof(request, found, *recovery.gates_opened, stage=stage)
     browser.leave(request)
-    return safe_next(str(request.session.pop(_AFTER, "")))
+    after = safe_next(str(request.session.pop(_AFTER, "")))
+    return after if stage is Stage.FULL else where(stage)

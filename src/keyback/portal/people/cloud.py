@@ -30,6 +30,7 @@ __all__ = [
     "CLOUD_POLICY",
     "check_settings",
     "findings",
+    "has_expired",
     "reset_by_admin",
     "set_password",
     "verify_password",
@@ -135,6 +136,13 @@ def reset_by_admin(person: Person, password: str, *, by: str, now: datetime, tra
                 now=now,
                 tracking_id=tracking_id,
             )
+
+
+def has_expired(person: Person, now: datetime) -> bool:
+    """Whether it is older than the organization lets passwords become."""
+    days = person.organization.cloud_max_age_days
+    row = CloudPassword.objects.filter(person=person).first()
+    return bool(days) and row is not None and now - row.changed_at > timedelta(days=days)
 
 
 def verify_password(person: Person | None, password: str) -> bool:

@@ -17,7 +17,7 @@ from keyback.portal.people.models import Person, Policy
 from keyback.portal.people.policies import organization_methods
 from keyback.protocol.limits import POLL_MAX
 
-__all__ = ["gates_held", "refusal_of_organization", "refusal_of_person", "refusal_of_scope"]
+__all__ = ["gates_held", "refusal_of_directory", "refusal_of_organization", "refusal_of_person", "refusal_of_scope"]
 
 _ALIVE = timedelta(seconds=2 * POLL_MAX + 20)
 """An agent is heard at least once a poll; two missed ones and a bit mean that it is gone."""
@@ -38,6 +38,11 @@ def refusal_of_organization(organization: Organization, now: datetime) -> str | 
         return None
     if people.filter(source=Person.Source.CLOUD).exists():
         return None
+    return refusal_of_directory(organization, now)
+
+
+def refusal_of_directory(organization: Organization, now: datetime) -> str | None:
+    """SSPR_0010 or _0030 where no agent of the organization could be asked anything, else None."""
     agents = Agent.objects.filter(
         organization=organization, forests__writeback=True, forests__forest__writeback=True
     ).distinct()

@@ -49,7 +49,7 @@ def proved(request: HttpRequest) -> HttpResponse:
     after = verification.complete(request, found)
     if after is None:
         return redirect(signin.where(found.stage))
-    if found.stage is Stage.SECOND:
+    if found.stage is Stage.SECOND and found.then is Stage.FULL:
         after = registration.after_sign_in(found.person, after, now)
     response = redirect(after)
     remember_device(request, response, found.person.id, now)

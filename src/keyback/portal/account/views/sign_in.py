@@ -14,17 +14,18 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from keyback.portal.account import attempts, registration, signin, verification
+from keyback.portal.account import attempts, passthrough, signin
 from keyback.portal.account.attempts import Attempt, WrongPassword
 from keyback.portal.account.signin import Stage, safe_next
+from keyback.portal.account.views import directory_sign_in
+from keyback.portal.account.views.entering import enter
 from keyback.portal.errors import only
 from keyback.portal.inputs import form_fields
 from keyback.portal.limits.budgets import Blocked, Budget, spend
-from keyback.portal.limits.clients import client_of, remember_device
+from keyback.portal.limits.clients import client_of
 from keyback.portal.organizations.lookup import MAX_USER_ID, default_organization
-from keyback.portal.people.models import Person
+from keyback.portal.people import cloud
 from keyback.portal.recovery.views.outcome import blocked_page
-from keyback.portal.securityinfo.rules import methods_on_file
 
 __all__ = ["forgot", "password", "sign_in", "sign_out"]
 
@@ -60,6 +61,8 @@ def password(request: HttpRequest) -> HttpResponse:
     attempt = attempts.attempt_of(request)
     if attempt is None:
         return redirect("sign_in")
+    if passthrough.in_directory(attempt):
+        return directory_sign_in.password(request, attempt)
     if request.method == "GET":
         return _password_page(request, attempt)
     typed = form_fields(request, {"password": 1024})["password"]
@@ -71,19 +74,9 @@ def password(request: HttpRequest) -> HttpResponse:
         return blocked_page(request, attempt.organization, blocked, again="sign_in")
     except WrongPassword:
         return _password_page(request, attempt, _("The user ID or the password is not right. Try once more."))
-    return _enter(request, person, attempt.next)
-
-
-def _enter(request: HttpRequest, person: Person, next_path: str) -> HttpResponse:
-    now = timezone.now()
-    second = person.organization.two_step_sign_in and bool(methods_on_file(person))
-    signin.sign_in(request, person, now, stage=Stage.SECOND if second else Stage.FULL)
-    if second:
-        verification.begin(request, person, next_path, now)
-        return redirect("recover_prove")
-    response = redirect(registration.after_sign_in(person, next_path, now))
-    remember_device(request, response, person.id, now)
-    return response
+    return enter(
+        request, person, attempt.next, Stage.CHANGE if cloud.has_expired(person, timezone.now()) else Stage.FULL
+    )
 
 
 @only("POST")
