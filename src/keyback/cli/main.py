@@ -84,6 +84,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         _fail("stopped", 130)
     except KeybackError as error:
         _fail(str(error), 2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _fail(f"{error.filename}: {error.strerror}", 2)
     else:
         sys.exit(status if isinstance(status, int) else 0)
 

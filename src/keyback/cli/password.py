@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["password"]
 
+_LONGEST_LINE = 1 << 20  # bytes
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -51,7 +52,8 @@ def check(
     many: bool,
     as_json: bool,
 ) -> int:
-    """Say whether the password on standard input would be accepted, and why not. Nothing is kept or logged.
+    """Say whether the password on standard input would be accepted, and why not. Nothing is kept or logged. At a
+    terminal it is asked for, and not shown.
 
     Exit status without --json: 0 when all were accepted, 1 when one was not.
     """
@@ -72,19 +74,27 @@ def check(
         judgement = judge(text, person, rules)
         all_accepted &= judgement.accepted
         lines = [json.dumps(_plain(judgement))] if as_json else _told(judgement)
-        # One write a password, passed on at once: whoever feeds lines one by one waits for each answer.
-        sys.stdout.write("\n".join(lines) + "\n")
-        sys.stdout.flush()
+        # Passed on at once: whoever feeds lines one by one waits for each answer.
+        click.echo("\n".join(lines))
     return 0 if all_accepted or as_json else 1
 
 
 def _passwords(*, many: bool) -> Iterator[str]:
-    # Bytes that are no UTF-8 become halves of surrogate pairs, which the rules then refuse.
-    if not many:
-        yield sys.stdin.buffer.readline().decode("utf-8", "surrogateescape").rstrip("\r\n")
+    if sys.stdin is None:
+        raise click.UsageError("standard input is closed; the password is read from it")
+    if sys.stdin.isatty() and not many:
+        yield click.prompt("Password", hide_input=True, default="", show_default=False, err=True)
         return
-    while line := sys.stdin.buffer.readline():
+    while True:
+        line = sys.stdin.buffer.readline(_LONGEST_LINE)
+        if not line and many:
+            return
+        # Bytes that are no UTF-8 become halves of surrogate pairs, which the rules then refuse.
         yield line.decode("utf-8", "surrogateescape").rstrip("\r\n")
+        if not many:
+            return
+        while line and not line.endswith(b"\n"):  # what is too long anyway is passed over, and not kept
+            line = sys.stdin.buffer.readline(_LONGEST_LINE)
 
 
 def _profile(policy_file: Path | None, name: str | None) -> Profile:
@@ -92,7 +102,7 @@ def _profile(policy_file: Path | None, name: str | None) -> Profile:
 
     if policy_file:
         return load_profile(policy_file)
-    if name and name not in PROFILES:
+    if name is not None and name not in PROFILES:
         raise click.UsageError(f"{name}: no such profile; there are: {', '.join(PROFILES)}")
     return PROFILES[name or "none"]
 

@@ -33,6 +33,7 @@ _MARK_EVERY = 256 * 2**20
 _BUCKET = 128  # entries, on average at most
 _SLICE = 200_000
 _LEAST_BITS, _MOST_BITS = 8, 24
+_MARK = "mark.json"
 
 Progress = Callable[[str, int, int], None]
 """(what is done, so far, of how many)"""
@@ -82,10 +83,18 @@ def build(
     """The number of hashes in the new file. Raises BuildRefused."""
     folder = out.with_name(out.name + ".building")
     files = files_of(sources)
-    folder.mkdir(exist_ok=True)
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise BuildRefused(f"{folder}: {error.strerror}") from None
     mark = _load(folder, _Mark(kind.value, min_count, *_facts(files)))
     if not mark.bits:
-        _partition(files, folder, kind, mark, progress)
+        try:
+            _partition(files, folder, kind, mark, progress)
+        except BuildRefused:
+            if not (folder / _MARK).exists():
+                _remove(folder)  # nothing in it is worth going on from
+            raise
     files.clear()  # of a million names, before partitions are sorted
     _write_entries(folder, mark, progress)
     _finish(folder, out, kind, mark)
@@ -103,7 +112,7 @@ def _facts(files: Sequence[str]) -> tuple[str, int]:
 
 
 def _load(folder: Path, fresh: _Mark) -> _Mark:
-    path = folder / "mark.json"
+    path = folder / _MARK
     try:
         mark = _Mark(**json.loads(path.read_text()))
     except FileNotFoundError:
@@ -121,7 +130,7 @@ def _save(folder: Path, mark: _Mark) -> None:
         json.dump(asdict(mark), file)
         file.flush()
         os.fsync(file.fileno())
-    fresh.replace(folder / "mark.json")
+    fresh.replace(folder / _MARK)
 
 
 def _partition(files: Sequence[str], folder: Path, kind: Kind, mark: _Mark, progress: Progress) -> None:
@@ -286,6 +295,10 @@ def _finish(folder: Path, out: Path, kind: Kind, mark: _Mark) -> None:
         file.flush()
         os.fsync(file.fileno())
     unfinished.replace(out)
+    _remove(folder)
+
+
+def _remove(folder: Path) -> None:
     for left in folder.iterdir():
         if left.is_file():
             left.unlink()

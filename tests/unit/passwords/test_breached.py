@@ -156,6 +156,12 @@ def test_what_is_no_corpus_is_refused_in_one_line(tmp_path: Path, text: str) -> 
     (tmp_path / "source").write_text(text)
     with pytest.raises(BuildRefused, match=r"^[^\n]*HASH:COUNT[^\n]*$"):
         build([tmp_path / "source"], tmp_path / "out", Kind.SHA1)
+    assert list(tmp_path.iterdir()) == [tmp_path / "source"]  # so that the next try, with a mended one, begins anew
+
+
+def test_a_place_that_is_not_there_is_told_in_one_line(corpus: Path, tmp_path: Path) -> None:
+    with pytest.raises(BuildRefused, match=r"^[^\n]*No such file[^\n]*$"):
+        build([corpus], tmp_path / "nowhere" / "out", Kind.SHA1)
 
 
 def test_an_empty_corpus_makes_an_empty_file(tmp_path: Path) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import pty
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -106,6 +109,9 @@ def test_in_words_it_explains_and_the_status_tells() -> None:
         (["check", "Password1"], "Got unexpected extra argument"),  # never as an argument
         (["check", "--banned", "/nowhere"], "does not exist"),
         (["check", "--profile", "strong"], "no such profile"),
+        (["check", "--profile", ""], "no such profile"),
+        (["breached", "build", "--format", "sha1", "/dev/null", "/nowhere/out"], "/dev/null: there is no such file"),
+        (["banned", "build", __file__, "/nowhere/out"], "characters"),
         (["generate", "--profile", "typical", "--length", "20"], "too_long"),
         (["breached", "build", "--format", "sha1", "out"], "at least one SOURCE"),
     ],
@@ -115,6 +121,44 @@ def test_what_is_wrong_is_told_in_one_line(arguments: list[str], problem: str) -
     assert done.returncode == 2
     assert problem in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_a_line_without_an_end_is_not_kept() -> None:
+    found = check("--many", given=b"x" * 3_000_000 + b"\nPassword1\n")
+    assert [[finding["code"] for finding in one["findings"]] for one in found] == [["too_long"], ["banned"]]
+
+
+def test_closed_pipes_are_no_accident(tmp_path: Path) -> None:
+    (tmp_path / "banned").write_text("contoso\n")
+    command = f"{sys.executable} -m keyback.cli.main password check --banned {tmp_path / 'banned'}"
+
+    def shell(line: str) -> tuple[int, str]:
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=60, check=False)
+        return done.returncode, done.stderr
+
+    status, told = shell(f"{command} <&-")
+    assert status == 2
+    assert told.startswith("keyback: standard input is closed")
+    assert shell(f"echo contoso | {command} >&-") == (1, "")
+    assert shell(f"yes | head -20000 | {command} --many | head -1") == (0, "")
+
+
+def test_at_a_terminal_it_is_asked_for_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "banned").write_text("contoso\n")
+    command = [sys.executable, "-m", "keyback.cli.main", "password", "check", "--banned", str(tmp_path / "banned")]
+    pid, terminal = pty.fork()
+    if not pid:
+        os.execv(sys.executable, command)  # noqa: S606 — the child of the fork
+    shown = b""
+    while not shown.endswith(b"Password: "):
+        shown += os.read(terminal, 1000)
+    os.write(terminal, b"Contoso1\n")
+    with suppress(OSError):  # how a terminal says that nobody is there any more
+        while more := os.read(terminal, 1000):
+            shown += more
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+    assert b"too easy to guess" in shown
+    assert b"Contoso1" not in shown
 
 
 def test_generate_makes_what_check_accepts() -> None:
