@@ -11,13 +11,14 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import ValidationError
 
-from keyback.portal.config import GatewayConfig, MailConfig
+from keyback.portal.config import GatewayConfig, MailConfig, ServiceConfig
 from keyback.portal.messages import worker
 from keyback.portal.messages.models import Channel, Message
 from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.messages.worker import send_due
 from keyback.portal.organizations.models import Organization
 from tests.support import gateway as gateway_support
+from tests.support import kannel
 from tests.support.gateway import Gateway
 from tests.support.ports import free_port
 from tests.support.smtp import Sink
@@ -169,3 +170,68 @@ def test_a_stalled_gateway_keeps_no_mail_waiting(
         gateway.go_on.set()
         for thread in threads:
             thread.join()
+
+
+def test_a_service_of_apprise_sends_with_the_number_in_its_url(
+    gateway: Gateway, settings: Any, organization: Organization, now: datetime, tmp_path: Path, caplog: Any
+) -> None:
+    """apprise's own JSON plug-in stands for its hundred others."""
+    file = tmp_path / "service"
+    file.write_text(gateway.url.replace("http://", "json://user:geheim{x}@") + "/{digits}\n")
+    settings.CONFIG = settings.CONFIG.model_copy(update={"sms": ServiceConfig(service=file)})
+    message_for(organization, now)
+    assert send_due(now, Channel.SMS) == 1
+    [posted] = gateway.posts
+    assert "481 516" in json.loads(posted.body)["message"]
+    assert gateway.paths == ["/send/447700900123"]
+    assert Message.objects.get().state == "sent"
+    assert "447700900123" not in caplog.text
+
+
+def test_what_a_service_does_not_take_is_tried_again(
+    gateway: Gateway, settings: Any, organization: Organization, now: datetime, tmp_path: Path, caplog: Any
+) -> None:
+    file = tmp_path / "service"
+    settings.CONFIG = settings.CONFIG.model_copy(update={"sms": ServiceConfig(service=file)})
+    message_for(organization, now)
+    for url, told in (
+        (None, "cannot be read"),
+        ("nonsense", "does not know the URL"),
+        (gateway.url.replace("http://", "json://") + "/{digits}", "the service refused"),
+    ):
+        if url is not None:
+            file.write_text(url)
+        gateway.status = 500
+        Message.objects.update(next_attempt_at=now)
+        send_due(now, Channel.SMS)
+        row = Message.objects.get()
+        assert (row.state, told in row.problem) == ("queued", True)
+    assert "900123" not in caplog.text
+
+
+def test_a_text_reaches_the_operator_through_kannel(
+    settings: Any, organization: Organization, now: datetime, tmp_path: Path
+) -> None:
+    """A real gateway: Debian's, as docs/operations.md sets it up, with its fake centre of an operator behind it."""
+    with kannel.running(tmp_path) as real:
+        password = tmp_path / "kannel-password"
+        password.write_text(f"{real.password}\n")
+        use(
+            settings,
+            real.url,
+            body="text",
+            fields={"text": "{text}"},
+            headers={"X-Kannel-Username": "keyback", "X-Kannel-Password": "{password}", "X-Kannel-To": "{to}"},
+            secrets={"password": str(password)},
+        )
+        message_for(organization, now, language="de")
+        send_due(now, Channel.SMS)
+        [(to, text)] = real.wait_for(1)
+        assert to == "+447700900123"
+        assert text.startswith("481 516 ist Ihr Code für")
+        password.write_text("wrong\n")
+        message_for(organization, now)
+        send_due(now, Channel.SMS)
+        row = Message.objects.get(state="queued")
+        assert row.problem == "the gateway refused (403)"
+        assert len(real.delivered()) == 1

@@ -18,6 +18,7 @@ class Gateway:
 
     def __init__(self) -> None:
         self.posts: list[Posted] = []
+        self.paths: list[str] = []
         self.status = 202
         self.stalled = threading.Event()
         self.go_on = threading.Event()
@@ -26,6 +27,7 @@ class Gateway:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                gateway.paths.append(self.path)
                 gateway.posts.append(Posted(dict(self.headers), body))
                 if gateway.stalled.is_set():
                     gateway.go_on.wait(30)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from keyback.cli.portal import chosen_organization, json_option, on_portal, show
 
 __all__ = ["messages"]
+
+_LONGEST_REPORT = 1_000_000
 
 
 @click.group()
@@ -42,3 +46,14 @@ def list_(*, slug: str, state: str | None, last: int, as_json: bool) -> None:
         for row in reversed(found.order_by("-created_at")[:last])
     ]
     show(rows, ["created", "channel", "kind", "state", "attempts", "sent", "problem", "tracking_id"], as_json=as_json)
+
+
+@messages.command()
+@on_portal
+def bounce() -> None:
+    """Note a mail that came back, as its report is read from standard input: let the mail server hand what arrives for
+    the sender's address to this command. A report about no mail of ours is passed over."""
+    from keyback.portal.messages.bounces import note
+
+    found = note(sys.stdin.buffer.read(_LONGEST_REPORT))
+    click.echo("Passed over: no failure of a mail of ours." if found is None else f"Noted: {found.problem}.")

@@ -15,12 +15,22 @@ from string import Formatter
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    JsonValue,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from keyback.errors import ConfigurationError
 from keyback.password_settings import PasswordSettings
 
-__all__ = ["Config", "GatewayConfig", "MailConfig", "PasswordsConfig", "Template", "load", "read"]
+__all__ = ["Config", "GatewayConfig", "MailConfig", "PasswordsConfig", "ServiceConfig", "Template", "load", "read"]
 
 LOOPBACK = ("127.", "localhost", "[::1]", "::1")
 
@@ -53,13 +63,14 @@ Template = JsonValue
 class GatewayConfig(_Frozen):
     """An HTTP gateway that sends text messages or makes calls: one POST each, taken where it answers 2xx.
 
-    ``fields``: what stands in the form, or in the JSON object. Their texts, and those of ``headers``, may hold ``{to}``
-    (``+441632960001``), ``{digits}`` (the same without +), ``{text}``, ``{language}``, ``{id}`` (the same for every try
-    of one message) and the names of ``secrets``, which stand in files. ``timeout_s`` in seconds.
+    ``fields``: what stands in the form, or in the JSON object; a body of ``text`` is the field ``text`` alone. Their
+    texts, and those of ``headers``, may hold ``{to}`` (``+441632960001``), ``{digits}`` (the same without +),
+    ``{text}``, ``{language}``, ``{id}`` (the same for every try of one message) and the names of ``secrets``, which
+    stand in files. ``timeout_s`` in seconds.
     """
 
     url: str
-    body: Literal["form", "json"] = "form"
+    body: Literal["form", "json", "text"] = "form"
     fields: dict[str, Template]
     headers: dict[str, str] = {}
     secrets: dict[str, Path] = {}
@@ -78,7 +89,26 @@ class GatewayConfig(_Frozen):
             raise ValueError(f"unknown placeholder {{{min(used - known)}}}; there are: {', '.join(sorted(known))}")
         if not {"to", "digits"} & used or "text" not in used:
             raise ValueError("the fields must hold {text}, and {to} or {digits}")
+        if self.body == "text" and self.fields.keys() != {"text"}:
+            raise ValueError('a body of "text" has the field "text" alone; the rest stands in headers')
         return self
+
+
+class ServiceConfig(_Frozen):
+    """One of the services that apprise can reach. ``service``: a file with its URL as apprise's manual describes it, in
+    a file since it holds secrets; ``{to}`` or ``{digits}`` stand for the number in it."""
+
+    service: Path
+
+
+def _telephony(value: object) -> str:
+    named = "service" in value if isinstance(value, dict) else isinstance(value, ServiceConfig)
+    return "service" if named else "gateway"
+
+
+Telephony = Annotated[
+    Annotated[GatewayConfig, Tag("gateway")] | Annotated[ServiceConfig, Tag("service")], Discriminator(_telephony)
+]
 
 
 def _texts(template: Template) -> Iterator[str]:
@@ -132,8 +162,8 @@ class Config(_Frozen):
     office_networks: tuple[str, ...] = ()
     work_cost: Annotated[int, Field(ge=1, le=10_000_000)] = 5_000
     mail: MailConfig = MailConfig()
-    sms: GatewayConfig | None = None
-    voice: GatewayConfig | None = None
+    sms: Telephony | None = None
+    voice: Telephony | None = None
     passwords: PasswordsConfig = PasswordsConfig()
 
     @field_validator("database")

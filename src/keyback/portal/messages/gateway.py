@@ -86,6 +86,9 @@ def _request(client: httpx2.Client, config: GatewayConfig, message: Outgoing) ->
     headers = {name: template.format_map(values) for name, template in config.headers.items()}
     if config.body == "json":
         return client.build_request("POST", config.url, headers=headers, json=fields)
+    if config.body == "text":
+        headers = {"Content-Type": "text/plain; charset=UTF-8", **headers}
+        return client.build_request("POST", config.url, headers=headers, content=str(fields["text"]).encode())
     data = {name: str(value) for name, value in fields.items()}
     return client.build_request("POST", config.url, headers=headers, data=data)
 

@@ -18,8 +18,10 @@ from django.conf import settings
 from django.db import close_old_connections, connection, transaction
 
 from keyback.portal import wake
+from keyback.portal.config import ServiceConfig
 from keyback.portal.messages.gateway import Gateway
 from keyback.portal.messages.models import Channel, Message
+from keyback.portal.messages.service import Service
 from keyback.portal.messages.smtp import MailServer
 from keyback.portal.messages.transport import Outgoing, SendRefused, Transport
 from keyback.portal.vault import VaultMismatch, open_value
@@ -73,7 +75,8 @@ def send_due(now: datetime, channel: Channel = Channel.MAIL) -> int:
 def _transport(channel: Channel) -> Transport:
     if channel is Channel.MAIL:
         return MailServer(settings.CONFIG.mail)
-    return Gateway(settings.CONFIG.sms if channel is Channel.SMS else settings.CONFIG.voice)
+    config = settings.CONFIG.sms if channel is Channel.SMS else settings.CONFIG.voice
+    return Service(config) if isinstance(config, ServiceConfig) else Gateway(config)
 
 
 def _claim(now: datetime, channel: Channel) -> list[Message]:
