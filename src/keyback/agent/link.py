@@ -49,6 +49,8 @@ from keyback.protocol.messages import (
     Onboarding,
     Outcome,
     OutcomeReceipt,
+    PersonAnswer,
+    PersonQuestion,
     Poll,
     Push,
     PushReceipt,
@@ -235,6 +237,10 @@ class Link:
     def push(self, push: Push) -> PushReceipt:
         # A first run writes every person anew; the door may take its time over five hundred of them.
         return _read(PushReceipt, self._call("people", push, timeout=4 * CALL_TIMEOUT))
+
+    def show(self, question: PersonQuestion) -> PersonAnswer:
+        """How the portal has one object of a forest."""
+        return _read(PersonAnswer, self._call("people/show", question))
 
     def new_key(self, key: UnsealKey) -> None:
         self._call("keys", NewKey(unseal=key))

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
-import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +12,7 @@ import click
 
 from keyback.cli.agent_file import config_option as _config_option
 from keyback.cli.agent_file import load as _load
+from keyback.cli.agent_sync import sync
 from keyback.cli.agent_writeback import offboard, writeback
 
 if TYPE_CHECKING:
@@ -27,6 +26,7 @@ def agent() -> None:
     """The agent: carries out requests on the directory, and synchronises people."""
 
 
+agent.add_command(sync)
 agent.add_command(writeback)
 agent.add_command(offboard)
 
@@ -226,45 +226,6 @@ def bundle(config_file: Path, out: Path | None, only_list: bool) -> None:
         except OSError as error:
             raise click.ClickException(f"{out}: {error.strerror}") from None
         click.echo(f"Written: {out}. Look into it before you send it: it names accounts.")
-
-
-@agent.group()
-def sync() -> None:
-    """Synchronisation of people."""
-
-
-@sync.command("run")
-@_config_option
-@click.argument("forest", required=False)
-def sync_run(config_file: Path, forest: str | None) -> None:
-    """Push all people of FOREST, or of every forest, to the portal now."""
-    from keyback.agent.build import parts
-
-    config = _load(config_file)
-    if forest and forest not in {one.name for one in config.forest}:
-        raise click.ClickException(f"{forest}: no such forest in {config_file}")
-    failed = False
-    with parts(config) as made:
-        for name, one in made.forests.items():
-            forest_id = made.identity.forest_id(name)
-            if forest_id is None or (forest and name != forest):
-                continue
-            run = made.synchronisation().run(one, forest_id, _progress(name))
-            click.echo(
-                f"{name}: {run.people} people, {run.added} added, {run.changed} changed, {run.removed} removed, "
-                f"{run.refused} refused" + (f"; broke off: {run.problem}" if run.problem else "")
-            )
-            failed = failed or bool(run.problem)
-    if failed:
-        sys.exit(1)
-
-
-def _progress(name: str) -> Callable[[int], None]:
-    def show(sent: int) -> None:
-        if sys.stderr.isatty():
-            click.echo(f"\r{name}: {sent} people", nl=False, err=True)
-
-    return show
 
 
 def _portal_address(given: str | None) -> str:

@@ -28,6 +28,7 @@ _COMMANDS = {
     "agent-code": ("keyback.cli.agents", "agent_code", "One-time codes with which agents join."),
     "agents": ("keyback.cli.agents", "agents", "The agents of an organization."),
     "writeback": ("keyback.cli.writeback", "writeback", "Switch resets of directory people on and off."),
+    "removals": ("keyback.cli.removals", "removals", "People who have gone, and wait to be removed."),
     "person": ("keyback.cli.person", "person", "People."),
     "security-info": (
         "keyback.cli.security_info",

@@ -107,6 +107,11 @@ def list_(*, as_json: bool) -> None:
     type=click.IntRange(0, 730),
     help="After how many days a password that the portal keeps expires; 0: never.",
 )
+@click.option(
+    "--removal-share",
+    type=click.IntRange(0, 100),
+    help="Percent of a forest's people that may go within 24 hours before you are asked; 100: never ask.",
+)
 @click.option("--accent", help="Colour of buttons and links, as #rrggbb; empty for the usual one.")
 @on_portal
 def set_(*, slug: str, **settings: object) -> None:

@@ -24,12 +24,13 @@ from keyback.directory.people import (
     is_name,
     people,
     people_by_guid,
+    people_called,
     read_domain,
 )
 from keyback.directory.permissions import Right, missing_rights
 from keyback.directory.policies import Policies, minimum_age_ends
 from keyback.directory.pool import Pool
-from keyback.directory.protection import Guard, Reason, Refusal
+from keyback.directory.protection import Guard, Reason, Refusal, is_below
 from keyback.directory.signin import verify_password
 from keyback.directory.writes import (
     BindAnswer,
@@ -78,12 +79,14 @@ __all__ = [
     "groups_by_guid",
     "has_containers",
     "in_scope",
+    "is_below",
     "is_name",
     "mark",
     "minimum_age_ends",
     "missing_rights",
     "people",
     "people_by_guid",
+    "people_called",
     "read_account",
     "read_back",
     "read_domain",

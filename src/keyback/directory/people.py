@@ -31,6 +31,7 @@ __all__ = [
     "paged",
     "people",
     "people_by_guid",
+    "people_called",
     "read_domain",
 ]
 
@@ -169,6 +170,25 @@ def people_by_guid(
     for entry in by_guid(connection, bases, guids, shape.attributes, filter=filter):
         if entry.raw("sAMAccountName"):
             yield _person(entry, domain, shape)
+
+
+def people_called(
+    connection: Connection,
+    domain: Domain,
+    name: str,
+    *,
+    shape: Shape = Shape(),
+) -> list[DirectoryPerson]:
+    """Everybody in the domain who answers to a user principal name, an account name with or without the domain before
+    it, a mail address or a distinguished name, in scope or not."""
+    account = name.rpartition("\\")[2]
+    implicit = name.partition("@")[0] if name.lower().endswith(f"@{domain.dns_name.lower()}") else account
+    question = filter_format(
+        "(&(objectClass=user)(|(userPrincipalName=%s)(sAMAccountName=%s)(sAMAccountName=%s)(mail=%s)"
+        "(distinguishedName=%s)))",
+        (name, account, implicit, name, name),
+    )
+    return list(people(connection, domain, domain.dn, filter=question, shape=shape))
 
 
 def in_scope(connection: Connection, bases: Sequence[str], filter: str) -> set[bytes]:

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from keyback.portal.agents import registry, switch
 from keyback.portal.agents.models import Agent
 from keyback.portal.organizations import banned
-from keyback.portal.people import sync
+from keyback.portal.people import chain, sync
 from keyback.portal.writeback import requests
 from keyback.protocol import messages
 from keyback.relay.problems import (
@@ -64,6 +64,10 @@ def _outcome(agent: Agent, outcome: messages.Outcome, request_id: UUID | None, n
 
 def _people(agent: Agent, push: messages.Push, _: UUID | None, now: datetime) -> BaseModel:
     return sync.apply_push(agent, push, now)
+
+
+def _person(agent: Agent, question: messages.PersonQuestion, _: UUID | None, now: datetime) -> BaseModel:
+    return chain.answer_about(agent, question)
 
 
 def _keys(agent: Agent, new: messages.NewKey, _: UUID | None, now: datetime) -> None:
@@ -113,6 +117,15 @@ CALLS = (
         messages.PushReceipt,
         _people,
         (FOREST_REFUSED, SEQUENCE_REFUSED),
+    ),
+    Call(
+        "show",
+        f"{PREFIX}/people/show",
+        "Ask how the portal has one object of a forest.",
+        messages.PersonQuestion,
+        messages.PersonAnswer,
+        _person,
+        (FOREST_REFUSED,),
     ),
     Call(
         "keys",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -124,7 +126,116 @@ def test_a_person_whose_domain_is_not_verified_is_told(forest: lab.Forest, agent
         api.delete_person(forest, person.account)
 
 
+def test_what_the_last_runs_did_is_told(forest: lab.Forest, agent: AgentProcess) -> None:
+    run(agent, "sync", "run")
+    status = json.loads(run(agent, "sync", "status", "--json").stdout)
+    assert (status["forest"], status["account"]) == (forest.dns_domain, forest.service_dn)
+    assert status["changes"] == "by DirSync, every 3 s"
+    assert status["runs"][0]["kind"] == "whole"
+    assert "complete" in run(agent, "sync", "history", "--last", "1").stdout
+    assert forest.ldaps_url in run(agent, "sync", "status").stdout
+
+
+def test_a_whole_chain_is_shown_link_by_link(forest: lab.Forest, agent: AgentProcess) -> None:
+    for name in (f"ada@{forest.dns_domain}", f"{forest.netbios}\\ada"):
+        said = run(agent, "sync", "show", name, "--json")
+        assert said.returncode == 0
+        chain = json.loads(said.stdout)
+        assert chain["whole"] is True
+        assert chain["directory object"].startswith("CN=Ada Lovelace")
+        assert chain["known there as"] == f"ada@{forest.dns_domain}"
+        assert "Engineering" in chain["groups"]
+    assert "every link holds" in run(agent, "sync", "show", "ada@example.test").stdout
+
+
+def test_a_broken_chain_names_the_link(forest: lab.Forest, agent: AgentProcess) -> None:
+    newcomer, stranger = (api.new_person(forest).account for _ in range(2))
+    api.set_attributes(forest, stranger, {"userPrincipalName": f"{stranger}@elsewhere.test"})
+    try:
+        assert "was not told of it yet" in broken(agent, newcomer)
+        run(agent, "sync", "run")
+        assert "not a verified domain" in broken(agent, stranger)
+        assert "elsewhere.test is not a verified domain" in run(agent, "sync", "history").stdout
+    finally:
+        api.delete_person(forest, newcomer)
+        api.delete_person(forest, stranger)
+    assert "outside base_dns" in broken(agent, "oskar")
+    assert "disabled" in broken(agent, "dennis")
+    assert "BROKEN" in run(agent, "sync", "show", "dennis").stdout
+    assert "no forest has anybody" in run(agent, "sync", "show", "nobody").stderr
+
+
+def broken(agent: AgentProcess, account: str) -> str:
+    said = run(agent, "sync", "show", account, "--json")
+    assert said.returncode == 1
+    return "; ".join(json.loads(said.stdout)["broken"])
+
+
+def test_a_run_in_a_terminal_shows_a_bar(agent: AgentProcess) -> None:
+    ours, theirs = os.openpty()
+    command = [KEYBACK, "agent", "sync", "run", "--config", agent.config]
+    subprocess.run(command, stdout=subprocess.PIPE, stderr=theirs, timeout=60, check=True)
+    os.close(theirs)
+    shown = b""
+    with suppress(OSError):  # the other end is closed
+        while part := os.read(ours, 65536):
+            shown += part
+    os.close(ours)
+    assert b"100%" in shown and b"#" in shown
+
+
+def test_when_many_go_at_once_the_portals_operator_is_asked(
+    stack: Stack, forest: lab.Forest, agent: AgentProcess
+) -> None:
+    text = agent.config.read_text()
+    agent.config.write_text(text.replace("sync_interval_s", 'filter = "(sAMAccountName=a*)"\nsync_interval_s'))
+    try:
+        said = run(agent, "sync", "run")
+        assert "they all stay" in said.stderr and "0 removed" in said.stdout
+        assert "keyback removals confirm" in run(agent, "sync", "status").stdout
+    finally:
+        agent.config.write_text(text)
+    waiting = json.loads(stack.keyback("removals", "list", stack.slug, "--json"))
+    assert waiting["forest"] == forest.dns_domain and waiting["people"] > 5
+    run(agent, "sync", "run")
+    assert "Nobody waits" in stack.keyback("removals", "list", stack.slug)
+
+
 # --- running
+
+
+def test_changes_in_the_directory_arrive_within_ten_seconds(
+    stack: Stack, forest: lab.Forest, agent: AgentProcess
+) -> None:
+    renamed, moved, disabled, deleted = (api.new_person(forest).account for _ in range(4))
+    run(agent, "sync", "run")
+    with running(agent) as began:
+        wait_for(agent, "657", began)
+        with forest.administrator() as directory:
+            directory.replace(directory.find(renamed), {"displayName": "Renée", "sAMAccountName": f"{renamed}x"})
+            directory.rename(directory.find(f"{renamed}x"), f"CN=Renée {renamed}")
+            directory.rename(directory.find(moved), f"CN={moved}", f"OU=Outside,{forest.base_dn}")
+            directory.replace(directory.find(disabled), {"userAccountControl": 0x202})
+            directory.delete(directory.find(deleted))
+        newcomer = api.new_person(forest).account
+        expected = (
+            (f"{renamed}x", "display_name = 'Renée'"),
+            (moved, "removed_at IS NOT NULL"),
+            (disabled, "NOT enabled"),
+            (deleted, "removed_at IS NOT NULL"),
+            (newcomer, "removed_at IS NULL"),
+        )
+        wait_until(lambda: all(is_so(stack, *one) for one in expected), timeout=10, what="five changes")
+    for account in (f"{renamed}x", moved, disabled, newcomer):
+        api.delete_person(forest, account)
+
+
+def is_so(stack: Stack, account: str, condition: str) -> bool:
+    """Whether the portal's row of this person fulfils the condition."""
+    (file,) = stack.portal_directory.rglob("keyback.sqlite3")
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
+        question = f"SELECT 1 FROM people_person WHERE account_name = ? AND {condition}"  # noqa: S608 — a test's own
+        return database.execute(question, (account,)).fetchone() is not None
 
 
 def test_it_starts_synchronises_beats_and_stops_when_it_is_told_to(agent: AgentProcess) -> None:

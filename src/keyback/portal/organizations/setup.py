@@ -76,6 +76,7 @@ _CHANGEABLE = (
     "allow_plain_page",
     "explain_to_person",
     "contact_url",
+    "removal_share",
     "accent",
     "phone_region",
     "two_step_sign_in",

@@ -21,7 +21,7 @@ from keyback.portal.people.groups import within
 from keyback.portal.people.models import Person, Spelling, SyncRun
 from keyback.protocol.messages import Span
 
-__all__ = ["ALWAYS", "Settled", "confirm", "held", "mark_gone", "mark_missing", "settle"]
+__all__ = ["ALWAYS", "Settled", "confirm", "held", "mark_gone", "mark_missing", "settle", "some_of"]
 
 ALWAYS = 5
 """So many may go within 24 hours in any forest, however small."""
@@ -90,6 +90,12 @@ def held(organization: Organization) -> list[tuple[Forest, int]]:
         (forest, _missing(organization.pk, forest.pk).count()) for forest in organization.forests.order_by("name")
     ]
     return [(forest, count) for forest, count in counts if count]
+
+
+def some_of(forest: Forest) -> list[str]:
+    """User IDs of a few who are missing."""
+    missing = _missing(forest.organization_id, forest.pk).order_by("user_id")
+    return list(missing.values_list("user_id", flat=True)[:5])
 
 
 def confirm(forest: Forest, expected: int, *, by: str, now: datetime) -> int:
