@@ -131,6 +131,15 @@ def test_the_pages_of_refusals(whole: Whole, visit: Visit) -> None:
     walk.page.get_by_role("link", name="Contact your administrator").first.click()
     walk.at("Contact your administrator")
     look(walk.page, "32-contact")
+    for name in ("User ID", "How can they reach you?", "What happened?"):
+        walk.page.get_by_label(name).fill("grace@example.test")
+    walk.page.get_by_role("button", name="Send").click()
+    walk.at("Your message is on its way")
+    look(walk.page, "34-contact-sent")
+    walk.open("/recover/outcome")
+    walk.page.get_by_role("link", name="What this means, and what helps").click()
+    walk.at("Help")
+    look(walk.page, "35-help")
     with setting(whole, "reset_scope", "none"):
         walk.open()
         walk.identify(whole.user_id(person))
