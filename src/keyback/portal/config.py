@@ -67,6 +67,9 @@ class GatewayConfig(_Frozen):
     texts, and those of ``headers``, may hold ``{to}`` (``+441632960001``), ``{digits}`` (the same without +),
     ``{text}``, ``{language}``, ``{id}`` (the same for every try of one message) and the names of ``secrets``, which
     stand in files. ``timeout_s`` in seconds.
+
+    ``keys``: a file with what the gateway shows for itself (``Authorization: Bearer …``) when it reports at
+    ``/gateway/keys`` which key was pressed in a call. With it, calls ask for # and speak no code.
     """
 
     url: str
@@ -75,6 +78,7 @@ class GatewayConfig(_Frozen):
     headers: dict[str, str] = {}
     secrets: dict[str, Path] = {}
     timeout_s: Annotated[float, Field(ge=1, le=10)] = 5
+    keys: Path | None = None
 
     @field_validator("url")
     @classmethod
@@ -89,6 +93,8 @@ class GatewayConfig(_Frozen):
             raise ValueError(f"unknown placeholder {{{min(used - known)}}}; there are: {', '.join(sorted(known))}")
         if not {"to", "digits"} & used or "text" not in used:
             raise ValueError("the fields must hold {text}, and {to} or {digits}")
+        if self.keys is not None and "id" not in used:
+            raise ValueError("a gateway that reports keys must be told {id}")
         if self.body == "text" and self.fields.keys() != {"text"}:
             raise ValueError('a body of "text" has the field "text" alone; the rest stands in headers')
         return self

@@ -5,7 +5,7 @@ from django.views.generic import RedirectView
 
 from keyback.portal import contact, style
 from keyback.portal.help.views import for_administrators, for_people
-from keyback.portal.methods import enrolment_urls, installed
+from keyback.portal.methods import enrolment_urls, installed, phone_keys
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="recover"), name="home"),
@@ -13,6 +13,7 @@ urlpatterns = [
     *(path(f"recover/{name}/", include(f"keyback.portal.methods.{name}.urls")) for name in installed()),
     path("", include("keyback.portal.account.urls")),
     *(path(f"security-info/{name}/", include(urls)) for name, urls in enrolment_urls().items()),
+    path("gateway/keys", phone_keys.report, name="gateway_keys"),
     path("contact", contact.contact, name="contact"),
     path("contact/sent", contact.sent, name="contact_sent"),
     path("help", for_people, name="help"),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from django.conf import settings
 from django.utils import timezone
 
+from keyback.portal.config import GatewayConfig
 from keyback.portal.messages.models import Channel
 from keyback.portal.people.contacts import phones_of, usable
 from keyback.portal.people.models import ContactDatum, Person
@@ -45,6 +46,11 @@ class PhoneMethod:
     def ready(self) -> bool:
         """Without a gateway nothing can be sent."""
         return (settings.CONFIG.sms if self.channel is Channel.SMS else settings.CONFIG.voice) is not None
+
+    def asks_for_key(self) -> bool:
+        """Whether a call asks to press # instead of speaking a code: the gateway must report keys."""
+        gateway = settings.CONFIG.voice if self.channel is Channel.VOICE else None
+        return isinstance(gateway, GatewayConfig) and gateway.keys is not None
 
     def masks(self, person: Person) -> list[str]:
         return [mask_phone(number) for _datum, number in usable(phones_of(person, self.kind), timezone.now())]

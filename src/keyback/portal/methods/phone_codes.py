@@ -60,7 +60,7 @@ def send(method: PhoneMethod, recovery: Recovery, typed: str, client: Client, no
         now,
         find=lambda: _destination(method, recovery, typed, now),
         code=code,
-        words=words(code),
+        words={**words(code), "press": "yes" if method.asks_for_key() else ""},
     )
 
 

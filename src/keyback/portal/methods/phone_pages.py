@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from http import HTTPStatus
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -17,6 +17,7 @@ from django.utils.translation import ngettext
 from keyback.flows import State
 from keyback.portal.limits.budgets import Blocked
 from keyback.portal.limits.clients import client_of
+from keyback.portal.methods import phone_keys
 from keyback.portal.methods.codes import CodeRefused, digits_of, latest, try_code
 from keyback.portal.methods.phone import PhoneMethod
 from keyback.portal.methods.phone_codes import DIGITS, send
@@ -40,6 +41,7 @@ def urls(method: PhoneMethod) -> list[URLPattern]:
     return [
         path("start", view(_start, "POST"), name=method.start),
         path("number", view(_number, "GET", "POST"), name=f"{method.name}_number"),
+        path("state", view(_state, "GET"), name=f"{method.name}_state"),
         path("", view(_code, "GET", "POST"), name=f"{method.name}_code"),
     ]
 
@@ -70,6 +72,8 @@ def _code(method: PhoneMethod, request: HttpRequest, recovery: Recovery) -> Http
     challenge = latest(recovery, method.name)
     if challenge is None or challenge.used_at is not None:
         return redirect("recover_prove")
+    if method.asks_for_key():
+        return phone_keys.pressed_page(method, request, recovery, challenge)
     if request.method == "GET":
         return _code_page(method, request, recovery)
     typed = digits_of(posted(request, recovery, {"code": 40})["code"], DIGITS)
@@ -83,6 +87,12 @@ def _code(method: PhoneMethod, request: HttpRequest, recovery: Recovery) -> Http
         return _code_page(method, request, recovery, error=_refusal(refused.tries_left))
     rise(request, recovery)
     return redirect(where(recovery))
+
+
+def _state(method: PhoneMethod, request: HttpRequest, recovery: Recovery) -> HttpResponse:
+    """JSON: ``{"waiting": false}`` once # was pressed in the newest call."""
+    challenge = latest(recovery, method.name)
+    return JsonResponse({"waiting": challenge is None or not phone_keys.is_pressed(challenge, recovery)})
 
 
 def _refusal(tries_left: int) -> str:

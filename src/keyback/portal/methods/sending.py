@@ -79,17 +79,7 @@ def send(
         silent = True
     challenge_id = uuid.uuid4()
     with transaction.atomic():
-        challenge = Challenge.objects.create(
-            id=challenge_id,
-            organization_id=organization_id,
-            recovery=recovery,
-            method=method,
-            datum_id=None if silent else destination.datum_id,
-            code_hmac=code_hmac(challenge_id, recovery, method, code),
-            sent_at=now,
-            expires_at=now + LIFE,
-        )
-        enqueue(
+        message = enqueue(
             recovery.organization,
             kind=MessageKind.CODE,
             channel=way.channel,
@@ -100,6 +90,17 @@ def send(
             tracking_id=recovery.id,
             expires_in=LIFE,
             discard=silent,
+        )
+        challenge = Challenge.objects.create(
+            id=challenge_id,
+            organization_id=organization_id,
+            recovery=recovery,
+            method=method,
+            datum_id=None if silent else destination.datum_id,
+            code_hmac=code_hmac(challenge_id, recovery, method, code),
+            sent_at=now,
+            expires_at=now + LIFE,
+            message_id=message.pk,
         )
         audit(recovery, Activity.RECOVERY_CODE_SENT, Result.SUCCESS, now, method=method)
     return challenge

@@ -74,6 +74,9 @@ class Challenge(models.Model):
     sent_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
+    # Of a call that asks for a key: the message, by which the gateway names it; and, once # was pressed, what says so.
+    message_id = models.UUIDField(null=True)
+    pressed = models.BinaryField(max_length=32, null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["organization", "recovery", "sent_at"])]
+        indexes = [models.Index(fields=["organization", "recovery", "sent_at"]), models.Index(fields=["message_id"])]
