@@ -15,6 +15,7 @@ from keyback.portal.audit.models import AuditPersonal
 from keyback.portal.messages.models import Message
 from keyback.portal.organizations.models import Administrator
 from keyback.portal.people.models import ContactDatum
+from keyback.portal.recovery.models import Recovery
 from keyback.portal.securityinfo.models import RegisteredMethod
 from keyback.portal.vault import VaultMismatch, renew_value
 
@@ -26,6 +27,7 @@ _PLACES: tuple[tuple[type[models.Model], str], ...] = (
     (RegisteredMethod, "sealed"),
     (AuditPersonal, "value"),
     (Message, "sealed"),
+    (Recovery, "origin"),
 )
 
 

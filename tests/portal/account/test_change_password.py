@@ -1,6 +1,7 @@
 """Changing one's own password, with the current one: kept by the portal, or in the directory."""
 
 from keyback.portal.audit.models import AuditEntry
+from keyback.portal.organizations.models import Organization
 from keyback.portal.people.cloud import verify_password
 from keyback.portal.people.models import Person, Policy
 from tests.portal.account.conftest import Clock
@@ -105,3 +106,20 @@ def test_the_page_of_a_recovery_asks_for_no_current_password_and_takes_none(cleo
     page = walker.prove("cleo@example.test")
     assert "Current password" not in page.text
     assert choose(walker, page).status == 400
+
+
+def test_the_current_password_is_no_new_one(cleo: Person, walker: Walker) -> None:
+    sign_in(walker, "cleo@example.test")
+    page = choose(walker, begin(walker), OLD_PASSWORD)
+    assert "You have used this password before." in page.text
+    assert "to differ from your last 5 passwords" in page.text
+
+
+def test_an_expired_password_is_changed_before_anything_else(cleo: Person, walker: Walker, clock: Clock) -> None:
+    Organization.objects.update(cloud_max_age_days=90)
+    clock.forward(days=91)
+    page = sign_in(walker, "cleo@example.test")
+    assert page.heading == "Your password has to be changed"
+    assert walker.get("/account").heading == "Your password has to be changed"
+    assert choose(walker, begin(walker)).heading == "Your password is changed"
+    assert walker.get("/account").heading == "Your account"

@@ -11,8 +11,10 @@ __all__ = ["AccountState"]
 
 
 class AccountState(models.Model):
-    """``sessions_from``: whoever signed in before that is signed out."""
+    """``sessions_from``: whoever signed in before that is signed out. ``held_until``: nothing of the account is changed
+    here before that, because the person said that it was not them who did it last."""
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     person = models.OneToOneField(Person, models.CASCADE, primary_key=True, related_name="account_state")
     sessions_from = models.DateTimeField(null=True)
+    held_until = models.DateTimeField(null=True)

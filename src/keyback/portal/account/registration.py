@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
+from keyback.portal.account.hold import HELD, is_held
 from keyback.portal.methods import Method, installed
 from keyback.portal.people.models import Person, Policy
 from keyback.portal.people.policies import policy_for
@@ -27,7 +28,8 @@ class Asked(StrEnum):
 def scope(person: Person, now: datetime) -> tuple[Policy | None, str | None]:
     """The person's policy, and why registering is refused to them, as a recovery would be; None where it is not."""
     policy = policy_for(person.organization, person)
-    return policy, refusal_of_scope(person, policy, now, take_seat=False)
+    refusal = HELD if is_held(person, now) else refusal_of_scope(person, policy, now, take_seat=False)
+    return policy, refusal
 
 
 def addable(policy: Policy) -> list[Method]:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from keyback.portal.account.views import directory_sign_in, home, password, prove, security_info, sign_in
+from keyback.portal.account.views import directory_sign_in, home, not_me, password, prove, security_info, sign_in
 
 urlpatterns = [
     path("sign-in", sign_in.sign_in, name="sign_in"),
@@ -11,6 +11,7 @@ urlpatterns = [
     path("sign-in/result", directory_sign_in.result, name="sign_in_result"),
     path("sign-in/forgot", sign_in.forgot, name="sign_in_forgot"),
     path("sign-out", sign_in.sign_out, name="sign_out"),
+    path("not-me/<uuid:recovery_id>/<str:proof>", not_me.not_me, name="not_me"),
     path("account/prove", prove.prove, name="account_prove"),
     path("account/proved", prove.proved, name="account_proved"),
     path("account", home.home, name="account"),

@@ -17,7 +17,7 @@ from keyback.portal.middleware import tracking_id_of
 from keyback.portal.organizations.lookup import normalise_user_id
 from keyback.portal.people.models import Person
 from keyback.portal.recovery import browser
-from keyback.portal.recovery.identify import LIFE
+from keyback.portal.recovery.identify import LIFE, origin_of
 from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.subjects import audit
 
@@ -46,6 +46,7 @@ def walk_for(request: HttpRequest, person: Person, purpose: Purpose, now: dateti
             person=person,
             purpose=purpose,
             typed_hmac=typed,
+            origin=origin_of(request, person.organization_id),
             language=get_language() or "en",
             started_at=now,
             ends_at=now + LIFE,

@@ -32,6 +32,7 @@ class MessageKind(StrEnum):
 
     CODE = "code"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 — a kind's name
+    NOT_ME = "not_me"
     SECURITY_INFO_CHANGED = "security_info_changed"
     CONTACT_CHANGED = "contact_changed"
     CONTACT_FORM = "contact_form"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
 from uuid import UUID
@@ -24,15 +25,17 @@ from keyback.portal.audit.writer import write
 from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.organizations.banned import screening
 from keyback.portal.people.contacts import mails_of
-from keyback.portal.people.models import CloudPassword, Person
+from keyback.portal.people.models import CloudPassword, FormerPassword, Person
 
 __all__ = [
     "CLOUD_POLICY",
     "check_settings",
     "findings",
     "has_expired",
+    "policy_of",
     "reset_by_admin",
     "set_password",
+    "used_before",
     "verify_password",
 ]
 
@@ -103,6 +106,7 @@ def set_password(person: Person, password: str, now: datetime) -> None:
     """ValueError for a directory person: their password is never kept here, in no form."""
     if person.source != Person.Source.CLOUD:
         raise ValueError("the password of a directory person is not kept here")
+    _remember(person, now)
     CloudPassword.objects.update_or_create(
         person=person,
         defaults={
@@ -111,6 +115,40 @@ def set_password(person: Person, password: str, now: datetime) -> None:
             "changed_at": now,
         },
     )
+
+
+def _remember(person: Person, now: datetime) -> None:
+    """What is replaced is kept as long as it may not come back."""
+    row = CloudPassword.objects.filter(person=person).first()
+    former = FormerPassword.objects.filter(person=person)
+    if row is not None:
+        FormerPassword.objects.create(organization_id=person.organization_id, person=person, hash=row.hash, until=now)
+    kept = former.order_by("-until", "-id").values_list("id", flat=True)[: max(0, _history(person) - 1)]
+    former.exclude(id__in=list(kept)).delete()
+
+
+def _history(person: Person) -> int:
+    return person.organization.cloud_history
+
+
+def used_before(person: Person, password: str) -> bool:
+    """Whether it is the current one, or one of those before that may not come back yet. One hash for each: only for
+    who has proved who they are."""
+    rows = CloudPassword.objects.filter(person=person).values_list("hash", flat=True)
+    former = FormerPassword.objects.filter(person=person).order_by("-until", "-id").values_list("hash", flat=True)
+    return any(_matches(known, password) for known in [*rows, *former][: _history(person)])
+
+
+def _matches(known: str, password: str) -> bool:
+    try:
+        return _hasher.verify(known, password)
+    except VerificationError:
+        return False
+
+
+def policy_of(person: Person) -> DirectoryPolicy:
+    """The rules as the page shows them."""
+    return replace(CLOUD_POLICY, history=_history(person))
 
 
 def reset_by_admin(person: Person, password: str, *, by: str, now: datetime, tracking_id: UUID) -> None:

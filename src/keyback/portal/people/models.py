@@ -8,7 +8,18 @@ from django.db import models
 
 from keyback.portal.organizations.models import Forest, Organization
 
-__all__ = ["CloudPassword", "ContactDatum", "Group", "GroupMember", "Person", "Policy", "Seat", "Spelling", "SyncRun"]
+__all__ = [
+    "CloudPassword",
+    "ContactDatum",
+    "FormerPassword",
+    "Group",
+    "GroupMember",
+    "Person",
+    "Policy",
+    "Seat",
+    "Spelling",
+    "SyncRun",
+]
 
 
 class Person(models.Model):
@@ -183,6 +194,15 @@ class CloudPassword(models.Model):
     person = models.OneToOneField(Person, models.CASCADE, related_name="cloud_password")
     hash = models.CharField(max_length=256)
     changed_at = models.DateTimeField()
+
+
+class FormerPassword(models.Model):
+    """A password that a cloud person had before, as it was kept then."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    person = models.ForeignKey(Person, models.CASCADE, related_name="former_passwords")
+    hash = models.CharField(max_length=256)
+    until = models.DateTimeField()
 
 
 class Policy(models.Model):

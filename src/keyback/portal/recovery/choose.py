@@ -25,7 +25,7 @@ from keyback.portal.people.models import Person
 from keyback.portal.recovery import outcomes
 from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import locked, move
-from keyback.portal.recovery.subjects import audit, typed_key
+from keyback.portal.recovery.subjects import audit, person_or_nobody, typed_key
 from keyback.portal.writeback.preparation import NoAgent, Preparation, prepare, seal_here, submit
 from keyback.protocol.limits import DIRECTORY_TIMEOUT, QUEUE_LIFE, WRITE_LEASE
 from keyback.protocol.messages import Flags, Operation
@@ -47,7 +47,7 @@ class NotPrepared(KeybackError):
 def policy_of(recovery: Recovery) -> DirectoryPolicy:
     """The rules that really apply to this person."""
     if recovery.inspection is None:
-        return cloud.CLOUD_POLICY
+        return cloud.policy_of(person_or_nobody(recovery))
     return DirectoryPolicy.from_dict(recovery.inspection["policy"])
 
 
@@ -147,6 +147,8 @@ def submit_cloud(recovery: Recovery, passwords: Sealed, client: Client, now: dat
         return _refuse(recovery, [{"code": OutcomeCode.CURRENT_WRONG.value, "params": {}}], now)
     if found := [_plain(finding) for finding in cloud.findings(person, password)]:
         return _refuse(recovery, found, now)
+    if cloud.used_before(person, password):
+        return _refuse(recovery, [{"code": "used_before", "params": {}}], now)
     _count(recovery, person, client, now)
     with transaction.atomic():
         recovery = move(locked(recovery), Event.SUBMITTED, findings=[])

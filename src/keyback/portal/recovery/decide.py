@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 
+from keyback.portal.account.hold import HELD, is_held
 from keyback.portal.agents.models import Agent
 from keyback.portal.methods import installed
 from keyback.portal.organizations.models import Forest, Organization
@@ -68,7 +69,7 @@ def refusal_of_person(
 ) -> str | None:
     """Those of :func:`refusal_of_scope`, SSPR_0014, _0010 or _0030 for this person, else None. ``opened``: gates that
     are open already, also with what is used up by it."""
-    refusal = refusal_of_scope(person, policy, now, take_seat=take_seat)
+    refusal = HELD if is_held(person, now) else refusal_of_scope(person, policy, now, take_seat=take_seat)
     if refusal is not None or policy is None:
         return refusal
     if len(gates_held(person, policy) | set(opened)) < policy.gates:

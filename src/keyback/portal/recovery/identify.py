@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -12,7 +13,7 @@ from keyback.errors import KeybackError
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.limits.budgets import IDENTIFIED, RECOVERIES_STARTED, Budget, spend_all
-from keyback.portal.limits.clients import client_of
+from keyback.portal.limits.clients import address_of, client_of
 from keyback.portal.middleware import tracking_id_of
 from keyback.portal.organizations.lookup import account_name_of, normalise_user_id, resolve
 from keyback.portal.organizations.models import Organization
@@ -22,8 +23,9 @@ from keyback.portal.recovery import counted
 from keyback.portal.recovery.decide import refusal_of_organization, refusal_of_person
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.subjects import audit
+from keyback.portal.vault import seal_value
 
-__all__ = ["LIFE", "Refused", "start"]
+__all__ = ["LIFE", "Refused", "origin_of", "start"]
 
 LIFE = timedelta(minutes=15)
 
@@ -74,12 +76,23 @@ def start(request: HttpRequest, typed: str, language: str, now: datetime) -> Rec
             typed_hmac=typed_hmac,
             decoy=settings.KEYRING.code_hmac("decoy", str(organization.id), account_name_of(user_id)),
             known_device=client.kind == "device",
+            origin=origin_of(request, organization.id),
             language=language,
             started_at=now,
             ends_at=now + LIFE,
         )
         audit(recovery, Activity.RECOVERY_STARTED, Result.SUCCESS, now)
     return recovery
+
+
+def origin_of(request: HttpRequest, organization_id: UUID) -> bytes:
+    """The address that this request came from, encrypted, for the recovery that it begins."""
+    address = address_of(
+        request.META.get("REMOTE_ADDR", ""),
+        request.META.get("HTTP_X_FORWARDED_FOR", ""),
+        settings.CONFIG.trusted_proxies,
+    )
+    return seal_value(organization_id, tracking_id_of(request), "origin", address[:64]).encode("ascii")
 
 
 def _explained(organization: Organization, person: Person | None, now: datetime) -> str | None:

@@ -50,6 +50,8 @@ class Recovery(models.Model):
     # Why it was refused (SSPR code or name) and what the rules said, for the page.
     refusal = models.CharField(max_length=40, blank=True)
     findings = models.JSONField(default=list)
+    # The address that it was begun from, encrypted.
+    origin = models.BinaryField(null=True)
     # When the password, or the unlocking, was known to stand.
     written_at = models.DateTimeField(null=True)
 

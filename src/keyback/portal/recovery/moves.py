@@ -8,11 +8,12 @@ from typing import Any
 from django.db import transaction
 
 from keyback.flows import Event, State, advance
+from keyback.portal.account.hold import HELD, is_held
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.subjects import audit
 
-__all__ = ["keep_time", "locked", "move"]
+__all__ = ["keep_held", "keep_time", "locked", "move"]
 
 _TIMED = (State.PROVE, State.INSPECT, State.CHOOSE)
 
@@ -33,6 +34,20 @@ def move(recovery: Recovery, event: Event, **changes: Any) -> Recovery:
         setattr(recovery, name, value)
     recovery.save(update_fields=["state", *changes])
     return recovery
+
+
+def keep_held(recovery: Recovery, now: datetime) -> Recovery:
+    """Ends a walk whose person has just said that it is not them. Before the first gate it is not looked at, so that
+    nobody learns from it who exists."""
+    person = recovery.person
+    if person is None or not recovery.gates_opened or recovery.state not in _TIMED or not is_held(person, now):
+        return recovery
+    with transaction.atomic():
+        recovery = locked(recovery)
+        if recovery.state not in _TIMED:
+            return recovery
+        audit(recovery, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal=HELD)
+        return move(recovery, Event.NOT_WRITABLE, refusal=HELD, prepared=None)
 
 
 def keep_time(recovery: Recovery, now: datetime) -> Recovery:

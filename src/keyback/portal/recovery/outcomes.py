@@ -10,6 +10,7 @@ from typing import Any
 from django.dispatch import receiver
 
 from keyback.flows import Event, IllegalMove, State
+from keyback.portal.account.hold import link
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.limits.budgets import Blocked, Budget, spend
 from keyback.portal.messages.queue import MessageKind, enqueue
@@ -19,6 +20,7 @@ from keyback.portal.recovery import notices
 from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import move
 from keyback.portal.recovery.subjects import audit, deed, person_or_nobody
+from keyback.portal.vault import VaultMismatch, open_value
 from keyback.portal.writeback.models import WritebackRequest
 from keyback.portal.writeback.requests import outcome_recorded
 from keyback.protocol.outcomes import OutcomeCode, Shortfall, sspr_code
@@ -108,11 +110,21 @@ def written(recovery: Recovery, now: datetime, shortfalls: Sequence[Shortfall] =
     elif who.person:
         if recovery.purpose == Purpose.UNLOCK:
             told["unlocked_only"] = "yes"
+        told |= {"origin": _origin(recovery), "not_me": link(recovery)}
         _tell(recovery, MessageKind.PASSWORD_CHANGED, now, when=f"{now:%Y-%m-%d %H:%M} UTC", **told)
     notices.tell_administrators(recovery, who, now)
     for what in shortfalls:
         _tell_administrators(recovery, what, now)
     return recovery
+
+
+def _origin(recovery: Recovery) -> str:
+    try:
+        return open_value(
+            recovery.organization_id, recovery.id, "origin", bytes(recovery.origin or b"").decode("ascii")
+        )
+    except VaultMismatch:
+        return ""
 
 
 def _tell(recovery: Recovery, kind: MessageKind, now: datetime, **context: str) -> None:

@@ -192,6 +192,14 @@ _REFUSALS = {
         ),
         again=True,
     ),
+    "held": Refusal(
+        "held",
+        gettext_lazy("Your account is protected at the moment"),
+        gettext_lazy(
+            "You told us that it was not you who changed something last. For a day nothing can be changed here; your "
+            "administrators have been told and can help you sooner."
+        ),
+    ),
     "too_young": Refusal(
         "OnPremisesPolicyViolation",
         gettext_lazy("Your password was changed too recently"),

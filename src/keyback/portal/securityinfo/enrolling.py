@@ -15,11 +15,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 
+from keyback.portal.account.hold import HELD, is_held
 from keyback.portal.account.signin import methods_proved, person_required
 from keyback.portal.methods import Method, installed
 from keyback.portal.middleware import tracking_id_of
 from keyback.portal.people.models import Person
 from keyback.portal.people.policies import policy_for
+from keyback.portal.recovery.views.outcome import refusal_page
 from keyback.portal.securityinfo import rules
 from keyback.portal.securityinfo.registered import Taken, TooMany
 from keyback.portal.vault import VaultMismatch, open_value, seal_value
@@ -50,6 +52,8 @@ def enrolling(name: str) -> Callable[[View], Callable[..., HttpResponse]]:
         def inner(request: HttpRequest, person: Person) -> HttpResponse:
             method, now = installed()[name], timezone.now()
             policy = policy_for(person.organization, person)
+            if is_held(person, now):
+                return refusal_page(request, person.organization, HELD)
             if policy is None or name not in policy.methods or not method.ready():
                 return _refused(request, person, method, "not_allowed")
             try:
