@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("recovery", "0004_written_at"),
+        ("recovery", "0005_key_pressed"),
     ]
 
     operations = [
