@@ -109,3 +109,10 @@ def test_a_profile_adds_its_rules(ana: Person, configure: Configure) -> None:
     configure(profile="typical")
     assert [codes(ana, seventeen), codes(ana, "Kd8vwQz2m7xR")] == [["too_long"], ["symbol"]]
     assert codes(ana, "Kd8%vw-Qz2#m-7x-") == []
+
+
+def test_a_policy_file_may_look_at_the_password_until_now(ana: Person, configure: Configure, tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text("similar_percent = 70\n")
+    configure(policy_file=tmp_path / "policy.toml")
+    assert [finding.code for finding in cloud.findings(ana, FINE + "-2", FINE + "-1")] == ["similar"]
+    assert codes(ana, FINE + "-2") == []

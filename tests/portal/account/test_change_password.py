@@ -84,6 +84,13 @@ def test_a_broken_rule_is_told_and_nothing_is_changed(cleo: Person, walker: Walk
     assert choose(walker, walker.get(PLAIN)).heading == "Your password is changed"
 
 
+def test_a_banned_word_is_told_plainly(cleo: Person, walker: Walker) -> None:
+    sign_in(walker, "cleo@example.test")
+    page = choose(walker, begin(walker), "Passw0rd!")
+    assert "This password is too easy to guess. Choose another one." in page.text
+    assert verify_password(cleo, OLD_PASSWORD)
+
+
 def test_where_the_policy_says_no_it_is_said(cleo: Person, walker: Walker) -> None:
     sign_in(walker, "cleo@example.test")
     form = walker.get(CHANGE).forms[CHANGE]

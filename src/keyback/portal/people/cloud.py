@@ -53,8 +53,9 @@ _log = logging.getLogger(__name__)
 _hasher = PasswordHasher()
 
 
-def findings(person: Person, password: str) -> list[Finding]:
-    """Every rule that this password breaks and that counts; none when it may be set."""
+def findings(person: Person, password: str, current: str | None = None) -> list[Finding]:
+    """Every rule that this password breaks and that counts; none when it may be set. ``current``: the one until now,
+    where it is known."""
     names = PersonNames(
         person.account_name or person.user_id.partition("@")[0],
         person.display_name,
@@ -66,7 +67,8 @@ def findings(person: Person, password: str) -> list[Finding]:
     screen = screening(person.organization_id)
     banned = None if screen.mode == "off" else screen.banned
     found = list(judge(password, names, Rules(_PROFILE, banned, screen.strict)).findings)
-    found += [one for one in judge(password, names, Rules(_further_rules())).findings if one not in found]
+    further = judge(password, names, Rules(_further_rules()), current=current).findings
+    found += [one for one in further if one not in found]
     if screen.mode != "off":
         found += _breaches(password)
     if screen.mode == "audit" and (broken := [one.code.value for one in found if one.code in OF_WORDS]):

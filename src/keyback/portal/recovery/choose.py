@@ -145,7 +145,7 @@ def submit_cloud(recovery: Recovery, passwords: Sealed, client: Client, now: dat
     if recovery.purpose == Purpose.CHANGE and not _is_current(recovery, person, passwords.current or "", client, now):
         audit(recovery, Activity.PASSWORD_CHANGED, Result.FAILURE, now, outcome=OutcomeCode.CURRENT_WRONG)
         return _refuse(recovery, [{"code": OutcomeCode.CURRENT_WRONG.value, "params": {}}], now)
-    if found := [_plain(finding) for finding in cloud.findings(person, password)]:
+    if found := [_plain(finding) for finding in cloud.findings(person, password, passwords.current)]:
         return _refuse(recovery, found, now)
     if cloud.used_before(person, password):
         return _refuse(recovery, [{"code": "used_before", "params": {}}], now)
