@@ -7,7 +7,6 @@ import time
 from pathlib import Path
 from typing import Annotated, Literal
 
-import httpx2
 from pydantic import BaseModel, Field, field_validator, model_validator
 
 from keyback.passwords.breached import LatestFile
@@ -61,6 +60,8 @@ def breached_of(settings: PasswordSettings) -> Breached | None:
         return LatestFile(settings.breached_file)
     if settings.breached_url is None:
         return None
+    import httpx2  # some megabytes, which a portal without a range service does not need
+
     # Padding hides from whoever watches the line how many hashes were found.
     client = httpx2.Client(timeout=settings.breached_timeout_s, headers={"Add-Padding": "true"})
     address = settings.breached_url
