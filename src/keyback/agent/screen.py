@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -64,12 +64,17 @@ class Screen:
         """Of the organization's list; 0 for none."""
         return self._active.version
 
-    def judge(self, password: str, names: PersonNames, current: str | None = None) -> list[Finding]:
+    def judge(
+        self, password: str, names: PersonNames, current: str | None = None, *, breaches: bool = True
+    ) -> list[Finding]:
         """The rules that it breaks; nothing else of it may travel. ``current``: the password until now, if it is known.
 
-        Raises RangeUnavailable and BreachedDamaged.
+        Raises RangeUnavailable and BreachedDamaged, unless ``breaches`` are left out.
         """
-        return list(judge(password, names, self._active.rules, current=current).findings)
+        rules = self._active.rules
+        if not breaches:
+            rules = replace(rules, breached=None)
+        return list(judge(password, names, rules, current=current).findings)
 
     def take(self, signed: SignedTerms) -> bool:
         """Keeps this list, if the people's door signed it and it is newer. Raises ProtocolError and TermsRefused; the

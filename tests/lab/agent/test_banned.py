@@ -10,6 +10,8 @@ import pytest
 from tests.lab.agent.desk import Desk
 
 from keyback.agent.config import Passwords
+from keyback.passwords import breached
+from keyback.passwords.breachedbuild import build
 from keyback.protocol.messages import Operation
 from keyback.protocol.outcomes import OutcomeCode, sspr_code
 from lab import Forest, api
@@ -125,3 +127,25 @@ def test_each_operation_that_sets_a_password_is_refused_with_one_reason_and_an_e
     assert desk.events(order)[-1].message.startswith("FuzzyPolicyViolation: ")
     assert desk.intents == []
     assert api.kinit(forest, person.account, INITIAL_PASSWORD) is SignIn.OK
+
+
+@pytest.mark.parametrize(
+    ("mode", "code", "story"),
+    [
+        ("enforce", OutcomeCode.CONFIGURATION, ["31001", "42034", "31003"]),
+        ("audit", OutcomeCode.DONE, ["31001", "42034", "42031", "31002"]),
+    ],
+)
+def test_a_file_of_breached_passwords_that_is_gone_is_told_and_refuses_unless_it_is_an_audit(
+    desk: Desk, new_person: NewPerson, guid_of: GuidOf, tmp_path: Path, mode: str, code: OutcomeCode, story: list[str]
+) -> None:
+    (tmp_path / "corpus").write_text("")
+    build([tmp_path / "corpus"], tmp_path / "breached", breached.Kind.SHA1)
+    desk.close()
+    desk.passwords = Passwords.model_validate({"mode": mode, "breached_file": tmp_path / "breached"})
+    desk.start()
+    (tmp_path / "breached").unlink()
+    order = desk.order(guid_of(new_person(Kind.ORDINARY).account), Operation.RESET, BANNED)
+    assert desk.do(order).code is code
+    assert desk.story(order) == story
+    assert "breached: No such file" in desk.events(order)[1].message
