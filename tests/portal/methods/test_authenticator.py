@@ -1,10 +1,12 @@
 """Codes of authenticator apps and hardware tokens. `oathtool` stands for the app."""
 
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 from tests.portal.commands import Here
 from tests.portal.methods.conftest import Clock, allow
@@ -78,6 +80,21 @@ def test_a_code_opens_a_gate_once_for_whomever(app: str, walker: Walker, clock: 
     assert WRONG in type_code(other, to_code(other), code).text
     clock.forward(seconds=30)
     assert type_code(other, to_code(other), shown(app, clock.now())).heading == CHOOSE
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_simultaneous_uses_of_one_code_one_wins(app: str, clock: Clock) -> None:
+    code, browsers = shown(app, clock.now()), [Walker(f"192.0.2.{number}") for number in range(1, 7)]
+    pages = [to_code(browser) for browser in browsers]
+
+    def use(browser: Walker, page: Page) -> bool:
+        try:
+            return type_code(browser, page, code).heading == CHOOSE
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(use, browsers, pages)) == [False] * 5 + [True]
 
 
 def test_the_code_with_which_the_app_was_added_opens_nothing(cleo: Person, walker: Walker, clock: Clock) -> None:

@@ -16,6 +16,7 @@ from keyback.portal.limits.models import Counter
 from keyback.portal.methods.questions import answers, catalogue
 from keyback.portal.methods.questions.enrol import Chosen, put_on_file
 from keyback.portal.organizations.models import Organization
+from keyback.portal.organizations.setup import add_administrator
 from keyback.portal.people.models import Person, Policy
 from keyback.portal.securityinfo.models import OwnQuestion, RegisteredMethod
 
@@ -178,6 +179,15 @@ def test_answers_of_one_are_worth_nothing_for_another(answered: dict[str, str], 
     assert not answers.right(other, KEYS[0], answer_to(KEYS[0]), kept)
     assert kept.startswith("$argon2id$")
     assert "Die" not in row.sealed
+
+
+def test_an_administrator_s_answers_open_no_gate(answered: dict[str, str], cleo: Person, walker: Walker) -> None:
+    add_administrator(cleo.organization, "cleo", "cleo@example.test")
+    page = to_questions(walker)
+    answer(walker, page, [answered[text] for text in asked(page)])
+    assert walker.recovery().gates_opened == []
+    sign_in(other := Walker(), proved=["email"])
+    assert "Your organization does not offer this way" in other.get(ADD).text
 
 
 # --- choosing them

@@ -45,8 +45,8 @@ class Entry:
 
 
 def entries(person: Person) -> list[Entry]:
-    """Addresses and numbers first, then registered methods, each oldest first. Raises VaultMismatch where a row was
-    bent."""
+    """Addresses and numbers first, then registered methods, each oldest first. Bent rows are left
+    out."""
     found = [_of_datum(datum, contacts.mask_mail(address)) for datum, address in contacts.mails_of(person)]
     for kind in (ContactDatum.Kind.MOBILE, ContactDatum.Kind.OFFICE_PHONE):
         found += [_of_datum(datum, mask_phone(number)) for datum, number in contacts.phones_of(person, kind)]

@@ -4,6 +4,7 @@ person, so that whoever adds a way in for themselves cannot hide it."""
 from __future__ import annotations
 
 import json
+import logging
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,12 +22,13 @@ from keyback.portal.people.contacts import place_of
 from keyback.portal.people.models import Person
 from keyback.portal.securityinfo.models import RegisteredMethod
 from keyback.portal.securityinfo.notices import tell
-from keyback.portal.vault import open_value, seal_value
+from keyback.portal.vault import VaultMismatch, open_value, seal_value
 from keyback.protocol.encoding import canonical_json
 
 __all__ = ["Registered", "Taken", "TooMany", "add", "find", "held", "on_file", "remove", "rows_of"]
 
 _NOBODY = UUID(int=0)
+_log = logging.getLogger(__name__)
 
 
 class TooMany(KeybackError):
@@ -57,13 +59,13 @@ def rows_of(person: Person, method: str) -> list[RegisteredMethod]:
 
 
 def on_file(person: Person, method: str) -> list[Registered]:
-    """Everything of one method, oldest first, also what may not open a gate yet. Raises VaultMismatch where a row, or
-    the person, is not what it was when it was registered."""
+    """Everything of one method, oldest first, also what may not open a gate yet. What is not what it was when it was
+    registered, by its row or by its person, counts as missing."""
     rows = rows_of(person, method)
     if not rows:
         # As long as it takes to open one, so that the clock does not tell who has any.
         open_value(person.organization_id, _NOBODY, method, _nobodys(person.organization_id, method))
-    return [_opened(person, row) for row in rows]
+    return [found for row in rows if (found := _opened(person, row)) is not None]
 
 
 def held(person: Person, method: str, now: datetime) -> list[Registered]:
@@ -79,7 +81,7 @@ def find(person: Person, method: str, lookup: bytes, now: datetime) -> Registere
         open_value(person.organization_id, _NOBODY, method, _nobodys(person.organization_id, method))
         return None
     found = _opened(person, row)
-    return found if found.opens_from <= now else None
+    return found if found is not None and found.opens_from <= now else None
 
 
 def add(
@@ -151,8 +153,12 @@ def _sealed(person: Person, method: str, row_id: UUID, secret: Mapping[str, Any]
     return seal_value(person.organization_id, place_of(person), f"{method}:{row_id}", content)
 
 
-def _opened(person: Person, row: RegisteredMethod) -> Registered:
-    content = json.loads(open_value(row.organization_id, place_of(person), f"{row.method}:{row.pk}", row.sealed))
+def _opened(person: Person, row: RegisteredMethod) -> Registered | None:
+    try:
+        content = json.loads(open_value(row.organization_id, place_of(person), f"{row.method}:{row.pk}", row.sealed))
+    except VaultMismatch:
+        _log.error("registered method %s was not written by this portal for this person; it is left out", row.pk)
+        return None
     return Registered(row, datetime.fromisoformat(content["opens_from"]), content["secret"])
 
 
