@@ -22,6 +22,7 @@ from keyback.agent.clock import SystemClock
 from keyback.agent.identity import load_identity
 from keyback.agent.keys import KeyStore
 from keyback.agent.link import Link, Refused, http_client
+from keyback.agent.proxies import ProxyConfig
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.messages import Before, BoxRef, Envelope, Flags, Operation, Outcome, WriteIntent, parse
 from keyback.protocol.outcomes import OutcomeCode
@@ -351,7 +352,7 @@ def _link(agent: AgentProcess, url: str) -> Link:
     state = Path(agent.config).parent / "state"
     clock = SystemClock()
     keys = KeyStore.load(state / "keys", timedelta(days=1))
-    return Link(http_client(None), load_identity(state), url, keys.sign, clock)
+    return Link(http_client(None, ProxyConfig()), load_identity(state), url, keys.sign, clock)
 
 
 def test_an_agent_that_nobody_confirmed(forged: Whole, victim: Person, witness: Witness) -> None:

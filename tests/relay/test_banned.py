@@ -10,6 +10,7 @@ from keyback.agent.config import Passwords
 from keyback.agent.events import EventLog
 from keyback.agent.identity import Identity
 from keyback.agent.link import Link, http_client
+from keyback.agent.proxies import ProxyConfig
 from keyback.agent.screen import Screen
 from keyback.passwords import PersonNames
 from keyback.portal.agents.registry import audience
@@ -71,7 +72,7 @@ def test_a_real_agent_takes_it_through_the_door_and_enforces_it(site: Site, tmp_
     )
     events = EventLog(tmp_path, SystemClock())
     screen = Screen(Passwords(), identity=identity, state_dir=tmp_path, events=events)
-    client = http_client(None)
+    client = http_client(None, ProxyConfig())
     link = Link(client, identity, str(site.caller.http.base_url).rstrip("/"), site.caller.agent.sign, SystemClock())
     assert link.newer_banned_terms(screen.version) is None
 

@@ -101,7 +101,7 @@ def _parts(config: AgentConfig, events: EventLog) -> Parts:
         for forest in config.forest
     }
     clock = SystemClock()
-    link = Link(http_client(config.ca_file), identity, config.portal or identity.portal, keys.sign, clock)
+    link = Link(http_client(config.ca_file, config.proxy), identity, config.portal or identity.portal, keys.sign, clock)
     screen = Screen(config.passwords, identity=identity, state_dir=config.state_dir, events=events)
     return Parts(config, identity, keys, forests, screen, journal(config), events, link, clock)
 

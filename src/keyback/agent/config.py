@@ -16,11 +16,13 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from keyback.agent.files import read_private
+from keyback.agent.proxies import ProxyConfig
 from keyback.directory import (
     GROUPS,
     PEOPLE,
     Anchor,
     Contacts,
+    Controllers,
     DirectoryServer,
     Shape,
     find_controllers,
@@ -197,9 +199,16 @@ class ForestConfig(_Frozen):
     def discover(self) -> list[tuple[DirectoryServer, bool]]:
         """The servers that DNS names, with the credentials, and whether each is of this site. Raises
         ConfigurationError, and Unreachable when DNS names none."""
-        found = find_controllers(self.name, self.site, self.name_servers)
+        found = self._found()
         servers = self._with_password([f"{self.scheme}://{host}" for host in found.hosts])
         return [(server, host in found.near) for server, host in zip(servers, found.hosts, strict=True)]
+
+    def controllers(self) -> tuple[str, ...]:
+        """The host names that DNS knows. Raises Unreachable."""
+        return self._found().hosts
+
+    def _found(self) -> Controllers:
+        return find_controllers(self.name, self.site, self.name_servers)
 
     def service_password(self) -> str:
         """ "" with a keytab. Raises ConfigurationError."""
@@ -249,6 +258,7 @@ class AgentConfig(_Frozen):
     limits: Limits = Limits()
     protected: Protected = Protected()
     passwords: Passwords = Passwords()
+    proxy: ProxyConfig = ProxyConfig()
 
     @field_validator("portal")
     @classmethod

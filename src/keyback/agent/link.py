@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ssl
 import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, timedelta
@@ -32,6 +33,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from keyback.agent.clock import Clock
 from keyback.agent.identity import Identity
+from keyback.agent.proxies import ProxyConfig, transport
+from keyback.directory import tls_problem
 from keyback.errors import ConfigurationError, KeybackError
 from keyback.protocol import errors as protocol
 from keyback.protocol import versions
@@ -82,6 +85,9 @@ __all__ = [
 
 CALL_TIMEOUT = 15.0
 """Seconds for an ordinary call. A poll has this much on top of what it asked the portal to wait."""
+
+DRIPPING = 20.0
+"""Seconds more for an answer that has begun; with both a dead poll is noticed within 90 s."""
 
 TOKEN_MARGIN = 30.0
 MAX_ANSWER_BYTES = 5_000_000
@@ -166,10 +172,14 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     return context
 
 
-def http_client(ca_file: Path | None) -> httpx2.Client:
-    """A client that verifies certificates, follows no redirect, and uses the proxies that the environment names."""
+def http_client(ca_file: Path | None, proxy: ProxyConfig) -> httpx2.Client:
+    """A client that verifies certificates, follows no redirect, and takes the configured way out. Raises
+    ConfigurationError."""
+    way, by_environment = transport(proxy)
     return httpx2.Client(
         verify=tls_context(ca_file),
+        proxy=way,
+        trust_env=by_environment,
         follow_redirects=False,
         timeout=CALL_TIMEOUT,
         # A connection that a proxy or the portal may have dropped meanwhile is not worth a failed call.
@@ -356,6 +366,8 @@ def _agreed(answer: _Answer) -> int:
 
 
 def _post(client: httpx2.Client, url: str, body: bytes, headers: dict[str, str], timeout: float) -> _Answer:
+    # The client's own limit is for one read: an answer that drips in would hold a call for ever.
+    until = time.monotonic() + timeout + DRIPPING
     try:
         with client.stream("POST", url, content=body, headers=headers, timeout=timeout) as answer:
             read = bytearray()
@@ -363,6 +375,8 @@ def _post(client: httpx2.Client, url: str, body: bytes, headers: dict[str, str],
                 read += part
                 if len(read) > MAX_ANSWER_BYTES:
                     raise InvalidAnswer("the answer is too long")
+                if time.monotonic() > until:
+                    raise Unreachable("the answer comes too slowly", Cause.CUT)
             return _Answer(answer.status_code, answer.headers, bytes(read))
     except httpx2.ProxyError as error:
         raise Unreachable(f"proxy: {error}", Cause.PROXY) from error
@@ -376,7 +390,7 @@ def _unreachable(error: httpx2.RequestError) -> Unreachable:
     below: BaseException | None = error
     while below is not None:
         if isinstance(below, ssl.SSLError):
-            return Unreachable(f"TLS: {below.reason or below}", Cause.TLS)
+            return Unreachable(f"TLS: {tls_problem(below, 'ca_file')}", Cause.TLS)
         below = below.__cause__ or below.__context__
     cut = isinstance(error, httpx2.RemoteProtocolError | httpx2.ReadError | httpx2.WriteError)
     return Unreachable(str(error) or type(error).__name__, Cause.CUT if cut else Cause.NETWORK)
@@ -386,6 +400,9 @@ def _accepted(answer: _Answer) -> bytes:
     """The body of a success. Raises the error that another status stands for."""
     if 200 <= answer.status < 300:
         return answer.body
+    if answer.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
+        text = "answered 407: it asks for a name and a password, or refuses those of [proxy]"
+        raise Unreachable(f"the proxy {text}", Cause.PROXY)
     if 300 <= answer.status < 400:
         raise InvalidAnswer(f"answered {answer.status}: redirects are not followed")
     try:

@@ -106,7 +106,7 @@ def _make_keys(config: AgentConfig, events: Events, clock: Clock) -> KeyStore:
 
 def _ask(config: AgentConfig, portal: str, message: Onboarding, keys: KeyStore, events: Events) -> Onboarded:
     try:
-        with http_client(config.ca_file) as client:
+        with http_client(config.ca_file, config.proxy) as client:
             onboarded = onboard(client, portal, message, keys.sign)
     except Refused as error:
         raise _failed(events, Kind.AUTH_REFUSED, str(error)) from None

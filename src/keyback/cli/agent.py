@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from keyback.cli.agent_credentials import credentials
 from keyback.cli.agent_file import config_option as _config_option
 from keyback.cli.agent_file import load as _load
 from keyback.cli.agent_sync import sync
@@ -29,6 +30,7 @@ def agent() -> None:
 agent.add_command(sync)
 agent.add_command(writeback)
 agent.add_command(offboard)
+agent.add_command(credentials)
 
 
 @agent.command()

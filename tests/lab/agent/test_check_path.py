@@ -21,6 +21,7 @@ import pytest
 
 from keyback.agent.checks.findings import Finding, Status
 from keyback.agent.checks.path import check_path
+from keyback.agent.proxies import ProxyConfig
 from lab._authority import Authority
 
 pytestmark = pytest.mark.lab
@@ -147,7 +148,7 @@ def proxied(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Proxy]]:
 
 
 def steps(url: str, ca_file: Path | None, idle: float = 0, now: datetime | None = None) -> dict[str, Finding]:
-    section = check_path(url, ca_file, now=lambda: now or datetime.now(UTC), idle=idle, link=None)
+    section = check_path(url, ca_file, ProxyConfig(), now=lambda: now or datetime.now(UTC), idle=idle, link=None)
     return {one.code.removeprefix("portal."): one for one in section.findings}
 
 

@@ -29,6 +29,7 @@ from keyback.agent.link import (
     Unreachable,
     http_client,
 )
+from keyback.agent.proxies import ProxyConfig
 from keyback.protocol import versions
 from keyback.protocol.encoding import b64encode
 from keyback.protocol.messages import Heartbeat, Outcome
@@ -101,7 +102,7 @@ def link(door: Door) -> Iterator[Link]:
         fingerprint="",
         forests={},
     )
-    link = Link(http_client(None), identity, door.url, KEY, SystemClock())
+    link = Link(http_client(None, ProxyConfig()), identity, door.url, KEY, SystemClock())
     yield link
     link.close()
 
@@ -283,7 +284,7 @@ def test_a_proxy_that_is_not_there_is_told(door: Door, link: Link, monkeypatch: 
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     monkeypatch.delenv("NO_PROXY", raising=False)
     monkeypatch.delenv("no_proxy", raising=False)
-    link._client = http_client(None)
+    link._client = http_client(None, ProxyConfig())
     with pytest.raises(Unreachable):
         link.poll(uuid4(), 1, [], 0)
     assert door.asked == []

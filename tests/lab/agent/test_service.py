@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from tests.lab.agent.service import numbers, run, running, state, wait_for
 from tests.support import smtp as smtp_support
+from tests.support.proxy import forward_proxy
 from tests.support.waiting import wait_until
 
 import lab
@@ -293,6 +294,23 @@ def test_it_starts_without_a_directory_and_works_when_there_is_one(
             stack.keyback("admin", "unlock", f"alan@{forest.dns_domain}")
         lab.restart(forest.name)
         assert "unlocked" in stack.keyback("admin", "unlock", f"alan@{forest.dns_domain}")
+
+
+def test_answers_that_a_proxy_alters_are_32008_and_nothing_of_them_is_believed(
+    stack: Stack, agent: AgentProcess
+) -> None:
+    text = agent.config.read_text()
+    with forward_proxy() as proxy:
+        proxy.alter = lambda path, body: body.replace(b'{"work":', b'{"seen_by":"proxy","work":')
+        agent.config.write_text(f'{text}\n[proxy]\nmode = "configured"\nurl = "{proxy.url}"\n')
+        try:
+            with running(agent) as began:
+                wait_for(agent, "32008", began)
+                proxy.alter = lambda _, body: body
+                assert "unlocked" in stack.keyback("admin", "unlock", f"alan@{stack.forests[0].dns_domain}")
+                assert any(path.endswith("/poll") for path in proxy.seen)
+        finally:
+            agent.config.write_text(text)
 
 
 def test_a_rolled_key_is_announced_and_sealed_for(stack: Stack, forest: lab.Forest, agent: AgentProcess) -> None:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from keyback.agent.checks.proxies import Proxy
+from keyback.agent.proxies import Proxy
 
 __all__ = ["ProxyRefused", "agree_on_tls", "ask", "reach", "through_proxy", "watch_silence"]
 

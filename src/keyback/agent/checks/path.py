@@ -22,8 +22,8 @@ from keyback.agent.checks import channel
 from keyback.agent.checks.certificates import judge_certificate
 from keyback.agent.checks.findings import Finding, Section, Status
 from keyback.agent.checks.plan import host_port
-from keyback.agent.checks.proxies import Proxy, proxy_for
 from keyback.agent.link import Link, LinkError, NotConfirmed, Revoked, tls_context
+from keyback.agent.proxies import Proxy, ProxyConfig, proxy_for
 
 __all__ = ["check_path"]
 
@@ -33,20 +33,32 @@ _SKEW_S = 60
 
 
 def check_path(
-    portal: str, ca_file: Path | None, *, now: Callable[[], datetime], idle: float, link: Link | None
+    portal: str,
+    ca_file: Path | None,
+    proxy: ProxyConfig,
+    *,
+    now: Callable[[], datetime],
+    idle: float,
+    link: Link | None,
 ) -> Section:
     """``idle``: seconds of silence to hold a connection for, 0 to leave it out. ``link``: None before onboarding.
 
     Raises ConfigurationError for an unusable ``ca_file``.
     """
-    return Section(f"The way to {portal}", tuple(_steps(portal, ca_file, now, idle, link)))
+    return Section(f"The way to {portal}", tuple(_steps(portal, ca_file, proxy, now=now, idle=idle, link=link)))
 
 
 def _steps(
-    portal: str, ca_file: Path | None, now: Callable[[], datetime], idle: float, link: Link | None
+    portal: str,
+    ca_file: Path | None,
+    settings: ProxyConfig,
+    *,
+    now: Callable[[], datetime],
+    idle: float,
+    link: Link | None,
 ) -> Iterator[Finding]:
-    proxy = proxy_for(portal)
-    yield _about_proxy(proxy)
+    proxy = proxy_for(portal, settings)
+    yield _about_proxy(proxy, settings)
     with ExitStack() as held:
         open_channel: socket.socket | None = None
         for finding, opened in _open(portal, proxy, ca_file, now):
@@ -65,11 +77,12 @@ def _steps(
     yield _credentials(link)
 
 
-def _about_proxy(proxy: Proxy | None) -> Finding:
+def _about_proxy(proxy: Proxy | None, settings: ProxyConfig) -> Finding:
     if proxy is None:
-        return Finding("portal.proxy", Status.OK, "Proxy: none in the environment for this address")
+        why = "by the agent's file" if settings.mode == "none" else "in the environment for this address"
+        return Finding("portal.proxy", Status.OK, f"Proxy: none {why}")
     with_name = ", with a user name" if proxy.authorization else ""
-    return Finding("portal.proxy", Status.OK, f"Proxy: {proxy.address}, named by the environment{with_name}")
+    return Finding("portal.proxy", Status.OK, f"Proxy: {proxy.address}, named by {proxy.named_by}{with_name}")
 
 
 def _open(
@@ -99,7 +112,9 @@ def _open(
             channel.through_proxy(plain, proxy, (host, int(port)))
         except OSError as error:
             plain.close()
-            repair = (f"Allow {host}:{port} on the proxy; with a user name: http://NAME:PASSWORD@{proxy.address}.",)
+            repair = (
+                f"Allow {host}:{port} on the proxy; where it asks for a name: user and password_file in [proxy].",
+            )
             yield Finding("portal.tunnel", Status.FAILED, f"Proxy: no way through: {_text(error)}", repair), None
             return
         yield Finding("portal.tunnel", Status.OK, f"Proxy: lets through to {host}:{port}"), plain

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from keyback.agent.checks.findings import Finding, Section, Status
-from keyback.agent.checks.proxies import proxy_for
 from keyback.agent.config import AgentConfig
+from keyback.agent.proxies import proxy_for
 
 __all__ = ["accounts", "host_port", "hosts", "plan"]
 
@@ -23,7 +23,7 @@ def hosts(config: AgentConfig, portal: str | None) -> list[str]:
     """``host:port`` of everything that this machine connects to, once each; of a proxy in the portal's place."""
     found = []
     if portal:
-        proxy = proxy_for(portal)
+        proxy = proxy_for(portal, config.proxy)
         found.append(proxy.address if proxy else host_port(portal))
     found += [host_port(server) for forest in config.forest for server in forest.servers]
     return list(dict.fromkeys(found))

@@ -64,9 +64,9 @@ class Report:
             link = None
             if identity is not None:
                 keys = KeyStore.load(self.config.state_dir / "keys", timedelta(seconds=self.config.key_life_s))
-                link = Link(http_client(self.config.ca_file), identity, portal, keys.sign, clock)
+                link = Link(http_client(self.config.ca_file, self.config.proxy), identity, portal, keys.sign, clock)
                 opened.callback(link.close)
-            return check_path(portal, self.config.ca_file, now=clock.now, idle=self.idle, link=link)
+            return check_path(portal, self.config.ca_file, self.config.proxy, now=clock.now, idle=self.idle, link=link)
 
     def _forest(self, forest: ForestConfig, person: str | None) -> Iterator[Section]:
         try:
