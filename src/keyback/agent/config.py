@@ -42,6 +42,7 @@ __all__ = [
     "ServicePasswordTooLong",
     "checked_service_password",
     "load",
+    "parse_config",
     "secure_url",
 ]
 
@@ -298,13 +299,20 @@ def secure_url(value: str) -> str:
 def load(path: Path) -> AgentConfig:
     """The configuration in this file. Raises ConfigurationError with one line that names the field."""
     try:
-        data = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except FileNotFoundError:
         raise ConfigurationError(f"{path}: there is no such file") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: {error}") from None
+    return parse_config(text, path)
+
+
+def parse_config(text: str, path: Path) -> AgentConfig:
+    """The same for a text that is, or is to be, in this file."""
     try:
-        return AgentConfig.model_validate(data)
+        return AgentConfig.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the file"

@@ -13,6 +13,7 @@ import click
 from keyback.cli.agent_credentials import credentials
 from keyback.cli.agent_file import config_option as _config_option
 from keyback.cli.agent_file import load as _load
+from keyback.cli.agent_setup import setup
 from keyback.cli.agent_sync import sync
 from keyback.cli.agent_writeback import offboard, writeback
 
@@ -31,6 +32,7 @@ agent.add_command(sync)
 agent.add_command(writeback)
 agent.add_command(offboard)
 agent.add_command(credentials)
+agent.add_command(setup)
 
 
 @agent.command()

@@ -301,7 +301,7 @@ def test_answers_that_a_proxy_alters_are_32008_and_nothing_of_them_is_believed(
 ) -> None:
     text = agent.config.read_text()
     with forward_proxy() as proxy:
-        proxy.alter = lambda path, body: body.replace(b'{"work":', b'{"seen_by":"proxy","work":')
+        proxy.alter = lambda _, body: body + b"<!-- scanned -->"
         agent.config.write_text(f'{text}\n[proxy]\nmode = "configured"\nurl = "{proxy.url}"\n')
         try:
             with running(agent) as began:
