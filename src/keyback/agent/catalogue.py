@@ -101,8 +101,9 @@ class Kind(Enum):
     LISTENER_MISSING = _error(
         "31044",
         "PasswordResetService",
-        "One of the connections on which requests arrive is not running.",
-        "Find the 31034 event beside it and mend what it names.",
+        "This agent's connection, one of those on which requests arrive, is not running: several tries in a row "
+        "failed. Other agents take requests meanwhile, where there are any.",
+        "Find the 31034, 32002 or 32014 event beside it and mend what it names; the connection is then made by itself.",
     )
     UNKNOWN_ERROR = _error(
         "32000",
@@ -282,7 +283,7 @@ class Kind(Enum):
     UNLOCK_SUCCESS = _info("42002", "UnlockSuccess", "The account is unlocked.", Source.KEYBACK)
     UNLOCK_FAIL = _error("42003", "UnlockFail", "The unlock was refused.", _SEE_BESIDE, Source.KEYBACK)
     UNLOCKED_ELSEWHERE = _info(
-        "42007", "UnlockedElsewhere", "The lock-out was cleared on another domain controller too.", Source.KEYBACK
+        "42025", "UnlockedElsewhere", "The lock-out was cleared on another domain controller too.", Source.KEYBACK
     )
     EXPIRE_START = _info(
         "42004", "ExpireStart", "An order to expire a password has reached this agent.", Source.KEYBACK
@@ -351,7 +352,7 @@ class Kind(Enum):
         Source.KEYBACK,
     )
     OUT_OF_DATE = _error(
-        "42040",
+        "42024",
         "OutOfDate",
         "Agent and portal are more than one version apart; the agent gets no requests.",
         "Upgrade the one that the message names. What they have not said to each other yet is kept meanwhile.",

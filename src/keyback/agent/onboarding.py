@@ -15,7 +15,7 @@ from keyback.agent.identity import Identity, forget_identity, store_identity
 from keyback.agent.keys import KeyStore
 from keyback.agent.link import InvalidAnswer, Link, LinkError, Refused, Revoked, http_client, onboard
 from keyback.agent.switch import State, Switch
-from keyback.errors import KeybackError
+from keyback.errors import ConfigurationError, KeybackError
 from keyback.protocol.encoding import b64decode, b64encode
 from keyback.protocol.errors import Malformed
 from keyback.protocol.messages import Onboarded, Onboarding, OnboardingForest
@@ -85,8 +85,9 @@ def onboard_agent(config: AgentConfig, portal: str, code: str, events: Events, c
         identity = store_identity(config.state_dir, name=config.name, portal=portal, onboarded=onboarded)
         names = [forest.name for forest in config.forest]
         Switch(config.state_dir, names).store(dict.fromkeys(names, State.ON))
-    except OSError as error:
-        raise _failed(events, Kind.ONBOARDING_NOT_STORED, f"{config.state_dir}: {error.strerror}") from None
+    except (OSError, ConfigurationError) as error:
+        reason = str(error) if isinstance(error, ConfigurationError) else f"{config.state_dir}: {error.strerror}"
+        raise _failed(events, Kind.ONBOARDING_NOT_STORED, reason) from None
     except Malformed as error:
         raise _failed(events, Kind.INVALID_ANSWER, f"the portal's key: {error}") from None
     events.write(Kind.ONBOARDING_SUCCESS, agent=str(identity.agent_id), organization=identity.organization)
@@ -98,8 +99,9 @@ def _make_keys(config: AgentConfig, events: Events, clock: Clock) -> KeyStore:
     try:
         make_private_directory(folder)
         keys = KeyStore.create(folder, timedelta(seconds=config.key_life_s), clock.now())
-    except OSError as error:
-        raise _failed(events, Kind.CRYPTO_ERROR, f"{folder}: {error.strerror}") from None
+    except (OSError, ConfigurationError) as error:
+        reason = str(error) if isinstance(error, ConfigurationError) else f"{folder}: {error.strerror}"
+        raise _failed(events, Kind.CRYPTO_ERROR, reason) from None
     events.write(Kind.KEY_PAIR_CREATED, key=keys.newest().key)
     return keys
 

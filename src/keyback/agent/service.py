@@ -38,6 +38,7 @@ LONGEST_PAUSE = 30.0
 UPKEEP = 3_600.0
 LISTS_INTERVAL = 300.0
 CATCH_UP = 2.0
+TRIES_BEFORE_MISSING = 3
 KEYS_PAUSE = 2.0
 
 
@@ -287,9 +288,11 @@ class _Trouble:
         self._events = events
         self._pause = 0.0
         self._told: set[Kind] = set()
+        self._failed = 0
 
     def after(self, error: LinkError) -> float:
         first = not self._pause
+        self._failed += 1
         self._pause = min(LONGEST_PAUSE, max(0.25, 2 * self._pause))
         match error:
             case NotConfirmed():
@@ -315,10 +318,13 @@ class _Trouble:
                 self._tell(Kind.RELAY_UNREACHABLE, str(error))
             case _:
                 self._tell(Kind.AUTH_REFUSED, str(error))
+        if isinstance(error, Unreachable) and self._failed >= TRIES_BEFORE_MISSING:
+            self._tell(Kind.LISTENER_MISSING, str(error))
         return self._pause
 
     def over(self) -> None:
         self._pause = 0.0
+        self._failed = 0
         self._told.clear()
 
     def _tell(self, kind: Kind, text: str) -> None:

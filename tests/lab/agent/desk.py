@@ -98,6 +98,7 @@ class Desk:
         )
         self.clock = SystemClock()
         self.keys = KeyStore.create(self.folder, timedelta(days=1), self.clock.now())
+        self.seals_for = self.keys
         self.outcomes: list[Outcome] = []
         self.intents: list[WriteIntent] = []
         self.start()
@@ -183,7 +184,7 @@ class Desk:
         )
         box = None
         if password is not None or current is not None:
-            key = self.keys.newest()
+            key = self.seals_for.newest()
             info = box_info(envelope, self.agent_id, key.key)
             box = seal(Sealed(new=password, current=current), load_unseal_key(b64decode(key.public)), info)
             reference = BoxRef(key=key.key, sha256=hashlib.sha256(box).hexdigest())

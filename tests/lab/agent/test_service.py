@@ -83,6 +83,20 @@ def test_without_a_portal_onboarding_says_so(stack: Stack, tmp_path: Path) -> No
     assert numbers(agent)[-1] == "32011"
 
 
+def test_an_answer_that_cannot_be_stored_is_32007_and_a_fresh_code_mends_it(stack: Stack, tmp_path: Path) -> None:
+    agent = stranger(stack, tmp_path)
+    in_the_way = state(agent) / "keys"
+    in_the_way.parent.mkdir(mode=0o700)
+    in_the_way.write_text("")
+    code = stack.keyback("agent-code", "create", stack.slug).split()[-1]
+    assert "32007 OnBoardingConfigUpdateError" in run(agent, "onboard", "--code", code).stderr
+    assert numbers(agent) == ["31004", "31018", "31017", "32007"]
+    in_the_way.unlink()
+    code = stack.keyback("agent-code", "create", stack.slug).split()[-1]
+    assert run(agent, "onboard", "--code", code).returncode == 0
+    assert numbers(agent)[-1] == "31005"
+
+
 def test_an_agent_that_is_not_onboarded_does_not_start(stack: Stack, tmp_path: Path) -> None:
     said = run(stranger(stack, tmp_path), "run")
     assert "not onboarded yet; run 'keyback agent onboard'" in said.stderr
