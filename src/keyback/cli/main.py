@@ -24,6 +24,7 @@ _COMMANDS = {
     "serve-agents": ("keyback.cli.serve", "serve_agents", "Serve the agents' door alone (PostgreSQL)."),
     "worker": ("keyback.cli.serve", "worker", "Send mail and sweep, without a door (PostgreSQL)."),
     "org": ("keyback.cli.org", "org", "Organizations and their settings."),
+    "apps": ("keyback.cli.apps", "apps", "Links to applications on everybody's home page."),
     "domain": ("keyback.cli.domain", "domain", "Domains of user IDs."),
     "agent-code": ("keyback.cli.agents", "agent_code", "One-time codes with which agents join."),
     "agents": ("keyback.cli.agents", "agents", "The agents of an organization."),

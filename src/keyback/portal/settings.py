@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "keyback.portal.middleware.NoStoreMiddleware",
     "keyback.portal.middleware.ReadyMiddleware",
     "csp.middleware.CSPMiddleware",
+    "keyback.portal.screen.ScreenMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

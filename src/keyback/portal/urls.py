@@ -3,7 +3,7 @@
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from keyback.portal import contact, style
+from keyback.portal import contact, screen, style
 from keyback.portal.help.views import for_administrators, for_people
 from keyback.portal.methods import enrolment_urls, installed, phone_keys
 
@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("keyback.portal.account.urls")),
     *(path(f"security-info/{name}/", include(urls)) for name, urls in enrolment_urls().items()),
     path("gateway/keys", phone_keys.report, name="gateway_keys"),
+    path("screen/over", screen.over, name="screen_over"),
     path("contact", contact.contact, name="contact"),
     path("contact/sent", contact.sent, name="contact_sent"),
     path("help", for_people, name="help"),

@@ -7,7 +7,22 @@ from django.db import models
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person
 
-__all__ = ["AccountState"]
+__all__ = ["AccountState", "Application"]
+
+
+class Application(models.Model):
+    """A link on the home page of everybody of the organization."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="applications")
+    name = models.CharField(max_length=60)
+    url = models.CharField(max_length=300)
+
+    class Meta:
+        ordering = ["name", "id"]
+        constraints = [models.UniqueConstraint(fields=["organization", "name"], name="one_application_of_a_name")]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class AccountState(models.Model):

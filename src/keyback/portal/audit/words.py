@@ -76,6 +76,8 @@ class Activity(StrEnum):
     ACCOUNT_UNLOCKED_BY_ADMIN = "account.unlocked_by_admin"
 
     ACCOUNT_HELD = "account.held"  # the person said that it was not them
+    APPLICATION_ADDED = "application.added"
+    APPLICATION_REMOVED = "application.removed"
     SECURITY_INFO_CONFIRMED = "security_info.confirmed"
     SECURITY_INFO_DEFAULT = "security_info.default_set"
     SIGNED_IN = "account.signed_in"

@@ -20,6 +20,7 @@ from django.core import signing
 from django.http import HttpRequest, HttpResponse
 
 from keyback.portal.organizations.models import Organization
+from keyback.portal.screen import is_kiosk
 
 __all__ = ["Client", "address_block", "address_of", "client_of", "counting", "remember_device"]
 
@@ -58,7 +59,9 @@ def client_of(request: HttpRequest, subject: str | UUID | None = None) -> Client
 
 
 def remember_device(request: HttpRequest, response: HttpResponse, person_id: UUID, now: datetime) -> None:
-    """After a success: from now on this browser is a client of its own for this person."""
+    """After a success: from now on this browser is a client of its own for this person; not where anybody may sit."""
+    if is_kiosk(request):
+        return
     device, marks = _read_cookie(request)
     device = device if marks else secrets.token_urlsafe(16)
     mark = _mark(device, str(person_id))

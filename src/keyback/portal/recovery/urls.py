@@ -1,7 +1,7 @@
 from django.urls import path
 
 from keyback.portal.humancheck.views import image, sound
-from keyback.portal.recovery.views.identify import identify, identify_by_characters
+from keyback.portal.recovery.views.identify import first_password, identify, identify_by_characters
 from keyback.portal.recovery.views.outcome import outcome
 from keyback.portal.recovery.views.password import password, plain
 from keyback.portal.recovery.views.prove import prove
@@ -10,6 +10,7 @@ from keyback.portal.recovery.views.wait import state, wait
 
 urlpatterns = [
     path("", identify, name="recover"),
+    path("first", first_password, name="first_password"),
     path("characters", identify_by_characters, name="recover_by_characters"),
     path("characters/<str:token>/image", image, name="characters_image"),
     path("characters/<str:token>/sound", sound, name="characters_sound"),

@@ -13,4 +13,9 @@ __all__ = ["home"]
 
 @person_required("GET")
 def home(request: HttpRequest, person: Person) -> HttpResponse:
-    return render(request, "account/home.html", {"organization": person.organization, "person": person})
+    context = {
+        "organization": person.organization,
+        "person": person,
+        "applications": person.organization.applications.all(),
+    }
+    return render(request, "account/home.html", context)

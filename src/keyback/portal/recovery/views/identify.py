@@ -29,7 +29,7 @@ from keyback.portal.recovery import browser
 from keyback.portal.recovery.identify import Refused, start
 from keyback.portal.recovery.views.outcome import blocked_page, refusal_page
 
-__all__ = ["identify", "identify_by_characters"]
+__all__ = ["first_password", "identify", "identify_by_characters"]
 
 WORK_FIELDS = {"user_id": MAX_USER_ID, "work": work.LONGEST}
 CHARACTER_FIELDS = {"user_id": MAX_USER_ID, "token": characters.LONGEST_TOKEN, "characters": 40}
@@ -49,6 +49,14 @@ def identify(request: HttpRequest) -> HttpResponse:
 @only("GET")
 def identify_by_characters(request: HttpRequest) -> HttpResponse:
     return _page(request, default_organization(), by_characters=True, user_id=_brought(request))
+
+
+@only("GET")
+def first_password(request: HttpRequest) -> HttpResponse:
+    """For who never had one: the same road, told in other words."""
+    organization = default_organization()
+    by_characters = organization.human_check == Organization.HumanCheck.CHARACTERS
+    return _page(request, organization, by_characters=by_characters, user_id=_brought(request), first=True)
 
 
 def _brought(request: HttpRequest) -> str:
@@ -105,9 +113,10 @@ def _page(
     by_characters: bool,
     user_id: str = "",
     error: tuple[str, str] | None = None,
+    first: bool = False,
 ) -> HttpResponse:
     now = timezone.now()
-    context: dict[str, Any] = {"organization": organization, "user_id": user_id, "error": error}
+    context: dict[str, Any] = {"organization": organization, "user_id": user_id, "error": error, "first": first}
     if by_characters:
         context["token"] = characters.begin(now)
     else:

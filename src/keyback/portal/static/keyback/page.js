@@ -22,3 +22,45 @@ for (const button of document.querySelectorAll("button.reveal")) {
   // A shown password must not reach the browser's store of form texts.
   button.form?.addEventListener("submit", () => fields.forEach((field) => (field.type = "password")));
 }
+
+// The user ID is remembered in this tab only, for the details that somebody copies to tell them to the helpdesk.
+const typed = document.getElementById("user_id");
+typed?.form?.addEventListener("submit", () => sessionStorage.setItem("user-id", typed.value));
+
+const copy = document.getElementById("copy-details");
+if (copy) {
+  copy.hidden = false;
+  copy.addEventListener("click", async () => {
+    const lines = [
+      [copy.dataset.page, document.querySelector("h1").textContent.trim()],
+      [copy.dataset.address, location.origin + location.pathname],
+      [copy.dataset.code, document.getElementById("support-code").textContent],
+      [copy.dataset.time, new Date().toString()],
+      [copy.dataset.user, typed?.value || sessionStorage.getItem("user-id") || "–"],
+    ];
+    const said = document.getElementById("copy-said");
+    try {
+      await navigator.clipboard.writeText(lines.map((line) => line.join(": ")).join("\n"));
+      said.textContent = copy.textContent = copy.dataset.done;
+    } catch {
+      said.textContent = copy.textContent = copy.dataset.failed;
+    }
+  });
+}
+
+// At a sign-in screen: whoever goes away without a word leaves nothing behind.
+const { over, overAfter } = document.body.dataset;
+if (over) {
+  const leave = () => {
+    sessionStorage.clear();
+    window.close(); // where the window was opened for this alone
+    location.replace(over);
+  };
+  let timer = setTimeout(leave, Number(overAfter) * 1000);
+  const stay = () => {
+    clearTimeout(timer);
+    timer = setTimeout(leave, Number(overAfter) * 1000);
+  };
+  for (const sign of ["keydown", "pointerdown"]) document.addEventListener(sign, stay);
+  document.getElementById("screen-over")?.addEventListener("click", () => sessionStorage.clear());
+}
