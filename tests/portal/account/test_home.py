@@ -23,7 +23,7 @@ def test_it_leads_to_password_security_info_and_applications(cleo: Person, walke
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "http://wiki.example.test", "https://", "https://a b"])
 def test_no_link_can_run_anything(cleo: Person, here: Here, url: str) -> None:
-    assert here("apps", "add", "example-ltd", "Wiki", url, fails=True)
+    assert "begins with https://" in here.refused("apps", "add", "example-ltd", "Wiki", url)
 
 
 def test_somebody_without_a_first_password_sets_one(
