@@ -108,7 +108,7 @@ def screening(organization_id: UUID) -> Screening:
     return Screening("enforce", False, builtin()) if version is None else _screening(organization_id, version)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=16)  # some 8 MB each, 20 for a list of 100,000
 def _screening(organization_id: UUID, version: int) -> Screening:
     row = BannedList.objects.get(organization_id=organization_id)
     terms = _read(row)
