@@ -221,7 +221,7 @@ def breached_build(
     *, kind: str, min_count: int, workers: int, per_second: int, only: str, paths: tuple[str, ...]
 ) -> None:
     """Build OUT from every SOURCE: files of HASH:COUNT, folders of per-prefix files, or the address of a range service
-    to download from. Run it again to go on where it was interrupted."""
+    to download from. Run it again to go on where it was interrupted. What was downloaded stays in OUT.download-0."""
     from keyback.cli.breached_download import download
     from keyback.passwords.breached import Kind
     from keyback.passwords.breachedbuild import build
