@@ -146,7 +146,7 @@ def _told(judgement: Judgement) -> list[str]:
 @password.command()
 @click.option("--policy", "policy_file", type=_FILE, help="Rules that it must satisfy, as TOML.")
 @click.option("--profile", "profile_name", metavar="NAME", help="directory, nist, typical or careful.")
-@click.option("--length", type=click.IntRange(1, 256), default=16, show_default=True, help="Characters.")
+@click.option("--length", type=click.IntRange(1, 256), help="Characters; 16, or what the rules allow.")
 @click.option("--words", type=click.IntRange(1, 20), help="A passphrase of so many words instead.")
 @click.option("--word-list", type=_FILE, help="Words for it, one a line; otherwise 3,000 frequent English ones.")
 @click.option("--count", type=click.IntRange(1, 1000), default=1, show_default=True, help="How many.")
@@ -155,7 +155,7 @@ def generate(
     *,
     policy_file: Path | None,
     profile_name: str | None,
-    length: int,
+    length: int | None,
     words: int | None,
     word_list: Path | None,
     count: int,
@@ -165,10 +165,11 @@ def generate(
     from random import SystemRandom
 
     from keyback.passwords import Rules, builtin
-    from keyback.passwords.generate import passphrase, random_password
+    from keyback.passwords.generate import passphrase, random_password, usual_length
     from keyback.passwords.wordlist import english_words, read_words
 
     rules = Rules(_profile(policy_file, profile_name), builtin())
+    length = length or usual_length(rules.profile)
     rng = SystemRandom()
     chosen = (read_words(word_list) if word_list else english_words()) if words else []
     for _ in range(count):

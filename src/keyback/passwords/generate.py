@@ -9,12 +9,14 @@ from random import Random
 
 from keyback.errors import KeybackError
 from keyback.passwords.findings import PersonNames
+from keyback.passwords.profiles import Profile
 from keyback.passwords.rules import Rules, judge
 
-__all__ = ["ALPHABET", "CannotGenerate", "Generated", "passphrase", "random_password"]
+__all__ = ["ALPHABET", "CannotGenerate", "Generated", "passphrase", "random_password", "usual_length"]
 
 # Without what is easily taken for something else when read aloud or from paper: 0 O o, 1 l I |, and quotation marks.
 ALPHABET = "abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789!#$%&*+-./:=?@_"
+_USUAL = 16
 _TRIES = 10_000
 _TRIES_OF_THE_HOPELESS = 200  # when every one of them breaks the same rule
 _NOBODY = PersonNames("")
@@ -33,6 +35,12 @@ class Generated:
 
     password: str = field(repr=False)
     entropy_bits: float
+
+
+def usual_length(profile: Profile) -> int:
+    """16 characters, or the nearest to it that the profile allows."""
+    length = max(_USUAL, profile.min_length, profile.min_units)
+    return min(length, profile.max_length or length, profile.max_units or length)
 
 
 def random_password(rules: Rules, rng: Random, *, length: int = 16, person: PersonNames = _NOBODY) -> Generated:

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from keyback.passwords import PROFILES, PersonNames, Rules, builtin, judge
-from keyback.passwords.generate import ALPHABET, CannotGenerate, passphrase, random_password
+from keyback.passwords import PROFILES, PersonNames, Profile, Rules, builtin, judge
+from keyback.passwords.generate import ALPHABET, CannotGenerate, passphrase, random_password, usual_length
 from keyback.passwords.wordlist import english_words
 
 WORDS = english_words()
@@ -50,3 +50,19 @@ def test_what_cannot_be_is_told_with_the_rule(length: int, rule: str) -> None:
 def test_it_does_not_print_itself() -> None:
     made = random_password(Rules(), random.Random(5))
     assert made.password not in repr(made)
+
+
+@pytest.mark.parametrize(
+    ("profile", "length"),
+    [
+        (Profile(), 16),
+        (Profile(min_length=24), 24),
+        (Profile(min_units=20), 20),
+        (Profile(min_length=8, max_length=12), 12),
+        (Profile(max_units=14), 14),
+    ],
+)
+def test_the_usual_length_is_one_that_the_rules_allow(profile: Profile, length: int) -> None:
+    assert usual_length(profile) == length
+    made = random_password(Rules(profile, builtin()), random.Random(1), length=usual_length(profile))
+    assert len(made.password) == length
