@@ -37,6 +37,7 @@ __all__ = [
     "PHONE_VALIDATIONS_POOL",
     "PROOF_FAILED",
     "PROOF_FAILED_POOL",
+    "QUESTION_GATES",
     "RECOVERIES_STARTED",
     "RESETS",
     "Blocked",
@@ -90,6 +91,7 @@ PROOF_FAILED = Budget("proof_failed", 5, _DAY, _DAY)
 PROOF_FAILED_POOL = Budget("proof_failed_pool", 50, _DAY, _DAY)
 PHONE_VALIDATIONS = Budget("phone_validations", 5, _HOUR, _DAY)
 PHONE_VALIDATIONS_POOL = Budget("phone_validations_pool", 50, _DAY, _DAY)
+QUESTION_GATES = Budget("question_gates", 5, _HOUR, _DAY)
 RESETS = Budget("resets", 5, _HOUR, _DAY)
 ONBOARDING = Budget("onboarding", 20, _HOUR)
 

@@ -14,6 +14,7 @@ from keyback.portal.limits.budgets import (
     PHONE_VALIDATIONS,
     PROOF_FAILED,
     PROOF_FAILED_POOL,
+    QUESTION_GATES,
     Blocked,
     Budget,
     clear_all,
@@ -66,7 +67,8 @@ def _allowed(recovery: Recovery) -> list[str]:
 
 def spend_proof(recovery: Recovery, method: str, client: Client, now: datetime, *, pooled: bool = True) -> Try:
     """Takes one try to prove. ``pooled``: strangers are counted together too. Raises Blocked for the text as typed."""
-    client = counting(client, recovery.organization.limit_profile)
+    if pooled:  # what is not must never be closed by strangers, whatever the organization counts
+        client = counting(client, recovery.organization.limit_profile)
     closed = spend_all(recovery.organization_id, *_proofs(client, typed_key(recovery), method, pooled), now=now)
     try:
         closed += spend_all(recovery.organization_id, *_proofs(client, subject(recovery), method, pooled), now=now)
@@ -91,12 +93,12 @@ def _proofs(client: Client, key: str, method: str, pooled: bool) -> list[tuple[B
 
 def clear_proof(recovery: Recovery, method: str, client: Client) -> None:
     """This client proved itself: its own counters of this person are forgotten, the strangers' pool is not."""
-    client = counting(client, recovery.organization.limit_profile)
-    keys = (typed_key(recovery), subject(recovery))
+    clients = {client.key, counting(client, recovery.organization.limit_profile).key}
+    keys = [(key, one) for key in (typed_key(recovery), subject(recovery)) for one in clients]
     clear_all(
         recovery.organization_id,
-        *((budget, (key, method, client.key)) for budget in (PROOF_FAILED, CODES_SENT) for key in keys),
-        *((PHONE_VALIDATIONS, (key, client.key)) for key in keys),
+        *((budget, (key, method, one)) for budget in (PROOF_FAILED, CODES_SENT) for key, one in keys),
+        *((budget, (key, one)) for budget in (PHONE_VALIDATIONS, QUESTION_GATES) for key, one in keys),
     )
 
 
