@@ -86,6 +86,7 @@ def test_a_delay_is_no_failure(sent: Message) -> None:
         report("no-id-of-ours"),
         b"Content-Type: multipart/report; boundary=x\r\n\r\n--x\r\nContent-Type: message/delivery-status\r\n\r\n\xff",
         b"\x00" * 1000,
+        report(uuid.uuid4()).replace(b"text/rfc822-headers", b"text/rfc822-headers; charset=no-such"),
     ],
 )
 def test_what_is_no_report_about_ours_is_passed_over(sent: Message, mail: bytes) -> None:

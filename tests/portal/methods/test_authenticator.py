@@ -158,7 +158,7 @@ ROW = "cleo@example.test,GA-0017,{secret},60,Geheimnis AG,Slim\n"
 
 def _list(tmp_path: Path, *rows: str, header: str = HEADER) -> str:
     file = tmp_path / "tokens.csv"
-    file.write_text(header + "".join(rows))
+    file.write_bytes((header + "".join(rows)).encode("utf-8", "surrogateescape"))
     return str(file)
 
 
@@ -184,6 +184,9 @@ def test_a_token_of_a_list_opens_the_gate(
         ([f"cleo@example.test,,{'A' * 32},30,A,B\n"], "no serial number"),
         ([f"cleo@example.test,1,{'A' * 32},30,A\n"], "six columns"),
         ([f"cleo@example.test,1,{'A' * 32},30,A,B,C\n"], "six columns"),
+        ([f"cleo@example.test,1\x07,{'A' * 32},30,A,B\n"], "cannot be printed"),
+        ([f'cleo@example.test,"1"x,{"A" * 32},30,A,B\n'], "no CSV"),
+        ([f"cleo@example.test,1\udcff,{'A' * 32},30,A,B\n"], "no CSV"),
         ([f"nobody@example.test,1,{'A' * 32},30,A,B\n"], "nobody of Example Ltd"),
         ([f"cleo@example.test,1,{'A' * 32},30,A,B\n"] * 2, "line 3: this very thing"),
         ([f"cleo@example.test,{n},{'A' * 32},30,A,B\n" for n in range(6)], "line 7: there are 5 already"),

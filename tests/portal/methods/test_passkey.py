@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from tests.portal.account.conftest import cheap_hashes
 from tests.portal.methods.conftest import Clock, allow
 from tests.portal.signed_in import sign_in
 from tests.portal.walk import Page, Walker
@@ -19,8 +18,6 @@ from keyback.portal.recovery.models import Challenge
 from keyback.portal.securityinfo.models import RegisteredMethod
 from keyback.portal.securityinfo.registered import held
 
-__all__ = ["cheap_hashes"]
-
 ORIGIN = "https://portal.example.test"
 ADD = "/security-info/passkey/"
 USE = "/recover/passkey/"
@@ -29,7 +26,7 @@ WRONG = "That passkey is not on file for this account."
 
 
 @pytest.fixture(autouse=True)
-def named(settings: Any, cheap_hashes: None) -> None:
+def named(settings: Any) -> None:
     """A portal with a name; passkeys belong to names."""
     settings.CONFIG = settings.CONFIG.model_copy(update={"public_url": ORIGIN})
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 from argon2 import PasswordHasher
 from django.utils import timezone
-from tests.portal.account.conftest import cheap_hashes
 from tests.portal.commands import Here
 from tests.portal.methods.conftest import allow
 from tests.portal.signed_in import sign_in
@@ -20,8 +19,6 @@ from keyback.portal.organizations.setup import add_administrator
 from keyback.portal.people.models import Person, Policy
 from keyback.portal.securityinfo.models import OwnQuestion, RegisteredMethod
 
-__all__ = ["cheap_hashes"]
-
 PATH = "/recover/questions/"
 ADD = "/security-info/questions/"
 CHOOSE = "What should your new password be?"
@@ -31,7 +28,7 @@ KEYS = list(catalogue.PREDEFINED)[:5]
 
 
 @pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch, cheap_hashes: None) -> Iterator[None]:
+def cheap(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(answers, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
     answers._nobodys.cache_clear()
     yield

@@ -52,7 +52,10 @@ def _about(parsed: EmailMessage) -> uuid.UUID | None:
         if part.get_content_type() == "message/rfc822":
             inner: Message | None = next(iter(part.iter_parts()), None)
         elif part.get_content_type() == "text/rfc822-headers":
-            inner = email.message_from_string(str(part.get_content()), policy=email.policy.default)
+            headers = part.get_payload(decode=True)
+            inner = email.message_from_bytes(
+                headers if isinstance(headers, bytes) else b"", policy=email.policy.default
+            )
         else:
             continue
         named = str(inner.get("Message-ID", "")) if inner is not None else ""

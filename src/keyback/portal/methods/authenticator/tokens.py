@@ -41,12 +41,15 @@ class Token:
 
 def read(lines: Iterable[str]) -> list[Token]:
     """Every token, or ListRefused for the first line that is wrong."""
-    rows = csv.DictReader(lines)
-    names = [name.strip().casefold() for name in rows.fieldnames or ()]
-    if names != list(COLUMNS):
-        raise ListRefused(f"the first line must be: {','.join(COLUMNS)}")
-    rows.fieldnames = names
-    return [_token(rows.line_num, row) for row in rows]
+    rows = csv.DictReader(lines, strict=True)
+    try:
+        names = [name.strip().casefold() for name in rows.fieldnames or ()]
+        if names != list(COLUMNS):
+            raise ListRefused(f"the first line must be: {','.join(COLUMNS)}")
+        rows.fieldnames = names
+        return [_token(rows.line_num, row) for row in rows]
+    except (csv.Error, UnicodeDecodeError):
+        raise ListRefused(f"line {rows.line_num + 1} is no CSV in UTF-8") from None
 
 
 def _token(line: int, row: dict[str | None, str | None]) -> Token:
@@ -58,6 +61,8 @@ def _token(line: int, row: dict[str | None, str | None]) -> Token:
         raise ListRefused(f"line {line}: the secret key is not Base32 of 16 to 128 characters")
     if not text["serial number"]:
         raise ListRefused(f"line {line} has no serial number")
+    if not "".join(text.values()).isprintable():
+        raise ListRefused(f"line {line} holds a character that cannot be printed")
     period = text["time interval"]
     if not (period.isascii() and period.isdigit() and int(period) in _PERIODS):
         raise ListRefused(f"line {line}: the time interval is 30 or 60 seconds")
