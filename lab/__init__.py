@@ -8,10 +8,17 @@
 :mod:`lab.people` is the table of who lives there, :mod:`lab.api` changes it, ``python -m lab`` is the command.
 """
 
-from lab._lifecycle import down, freeze, kill, prepare, restart, thaw, up
-from lab._replica import replica, replication
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from lab.errors import LabError
-from lab.forest import Controller, Forest, describe, describe_all
+
+if TYPE_CHECKING:
+    from lab._lifecycle import down, freeze, kill, prepare, restart, thaw, up
+    from lab._replica import replica, replication
+    from lab.forest import Controller, Forest, describe, describe_all
 
 __all__ = [
     "Controller",
@@ -29,3 +36,16 @@ __all__ = [
     "thaw",
     "up",
 ]
+
+_FROM = {
+    **dict.fromkeys(("down", "freeze", "kill", "prepare", "restart", "thaw", "up"), "lab._lifecycle"),
+    **dict.fromkeys(("replica", "replication"), "lab._replica"),
+    **dict.fromkeys(("Controller", "Forest", "describe", "describe_all"), "lab.forest"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Loaded when it is used: the demo runs without python-ldap too, where there is no forest."""
+    if name not in _FROM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_FROM[name]), name)

@@ -14,17 +14,21 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from lab.errors import LabError
-from lab.forest import Forest
 from lab.people import INITIAL_PASSWORD, person
 from lab.stack import Stack, free_port, wait_until
 
+if TYPE_CHECKING:
+    from lab.forest import Forest
+
 FOREST = "demo"
+CLOUD_PASSWORD = "Quiet-Lantern-58-Orchard"
 SHOWN = {
     "ada": "an ordinary person",
     "grace": "another one",
@@ -69,7 +73,7 @@ def _forest() -> Iterator[Forest | None]:
     click.echo("Bringing up a forest (the first time on a machine this takes about a minute) …")
     try:
         forest = lab.up(FOREST)
-    except (LabError, OSError) as problem:
+    except (LabError, OSError, ImportError) as problem:  # python-ldap may be what is missing
         click.secho(f"No forest here ({problem}); going on with people whose password the portal keeps.", fg="yellow")
         yield None
         return
@@ -92,9 +96,7 @@ def _cloud_people(stack: Stack) -> list[tuple[str, str]]:
     stack.add_domain("example.test")
     people = ["ada@example.test", "grace@example.test"]
     for user_id in people:
-        stack.keyback(
-            "person", "add", stack.slug, user_id, "--mail", user_id, "--password-stdin", input=INITIAL_PASSWORD
-        )
+        stack.keyback("person", "add", stack.slug, user_id, "--mail", user_id, "--password-stdin", input=CLOUD_PASSWORD)
     return [(user_id, "password kept by the portal") for user_id in people]
 
 
@@ -103,7 +105,8 @@ def _cloud_people(stack: Stack) -> list[tuple[str, str]]:
 def main(port: int) -> None:
     """Try Keyback on this machine; nothing leaves it."""
     # Ctrl-C and a plain kill end it the same way, through every `finally`.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: a shell starts what runs beside it deaf to it
+        signal.signal(number, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="keyback-demo-") as directory, _mail() as mail, _forest() as forest:
         stack = Stack(Path(directory), mail=mail, forests=[forest] if forest else [], port=port, work_cost=2000)
         try:
@@ -111,7 +114,7 @@ def main(port: int) -> None:
             stack.create()
             stack.portal.start()
             people = _directory_people(stack, forest) if forest else _cloud_people(stack)
-            _tell(stack, people)
+            _tell(stack, people, INITIAL_PASSWORD if forest else CLOUD_PASSWORD)
             signal.pause()
         except KeyboardInterrupt:
             click.echo("\nStopping …")
@@ -122,13 +125,11 @@ def main(port: int) -> None:
             stack.stop()
 
 
-def _tell(stack: Stack, people: list[tuple[str, str]]) -> None:
+def _tell(stack: Stack, people: list[tuple[str, str]], password: str) -> None:
     click.secho(f"\nOpen {stack.url}/ and say that you forgot your password. User IDs to try:\n", bold=True)
     for user_id, what in people:
         click.echo(f"  {user_id:<40} {what}")
-    click.echo(
-        f"\nEverybody's password is now {INITIAL_PASSWORD!r}. Mail is shown here as it is sent. Ctrl-C ends the demo."
-    )
+    click.echo(f"\nEverybody's password is now {password!r}. Mail is shown here as it is sent. Ctrl-C ends the demo.")
 
 
 if __name__ == "__main__":

@@ -17,10 +17,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from lab.forest import Forest
 from lab.people import alternative_suffixes
+
+if TYPE_CHECKING:
+    from lab.forest import Forest
 
 __all__ = ["AgentProcess", "ApartStack", "PortalProcess", "Stack", "free_port", "wait_until"]
 
