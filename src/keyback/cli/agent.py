@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from keyback.cli.agent_backup import backup, restore
 from keyback.cli.agent_credentials import credentials
 from keyback.cli.agent_file import config_option as _config_option
 from keyback.cli.agent_file import load as _load
@@ -33,6 +34,8 @@ agent.add_command(writeback)
 agent.add_command(offboard)
 agent.add_command(credentials)
 agent.add_command(setup)
+agent.add_command(backup)
+agent.add_command(restore)
 
 
 @agent.command()
