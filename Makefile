@@ -7,7 +7,7 @@ UV_COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --g
 PYTEST = $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help venv install demo test lint format scale bench lock vendor
+.PHONY: help venv install demo test lint format scale bench deb lock vendor
 
 help: ## Show this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,11 @@ scale: install ## Large data, hundreds of kills, long comparisons (up to 75 minu
 
 bench: install ## Measure against the directory's own speed
 	$(BIN)/python -m bench
+
+deb: ## Make a Debian package of portal and agent for this release (as root, for what compiling needs)
+	@scripts/install-system run
+	@$(MAKE) --no-print-directory .venv/.base
+	@packaging/build-deb
 
 lock: venv ## Resolve the dependencies anew into requirements/*.lock
 	$(UV_COMPILE) --upgrade pyproject.toml --group build --group demo -o requirements/base.lock

@@ -89,9 +89,9 @@ def start_inside(root: Path, command: Sequence[str], *, forest: Path, log: Path)
     while time.monotonic() < deadline:
         if keeper.poll() is not None:
             raise ControllerError(f"the controller ended at once, see {log}")
-        children = [pid for pid in processes() if _parent(pid) == keeper.pid]
+        children = [pid for pid in processes() if parent_of(pid) == keeper.pid]
         if children:
-            return _started(keeper.pid), _started(children[0])
+            return started(keeper.pid), started(children[0])
         time.sleep(0.01)
     raise ControllerError("unshare started no process")
 
@@ -162,7 +162,7 @@ def _born(pid: int) -> int:
     return int(fields[19]) if fields and fields[0] not in "ZX" else -1
 
 
-def _parent(pid: int) -> int:
+def parent_of(pid: int) -> int:
     fields = _stat(pid)
     return int(fields[1]) if fields else -1
 
@@ -174,7 +174,7 @@ def _namespace(pid: int) -> str:
         return ""
 
 
-def _started(pid: int) -> Started:
+def started(pid: int) -> Started:
     return Started(pid, _born(pid))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,6 +23,7 @@ _PACKAGES: dict[Flavour, tuple[str, ...]] = {
     "trixie": (*_SAMBA, "samba-ad-dc"),  # in Debian 12 a part of `samba`
     "bookworm": _SAMBA,
 }
+_POLICY = "usr/sbin/policy-rc.d"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _PASSED_ON = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
@@ -38,7 +40,21 @@ def ensure_root(flavour: Flavour) -> Path:
     with lock(f"root-{flavour}"):
         if not root.exists():
             root.parent.mkdir(exist_ok=True)
-            _build(root, flavour)
+            backports = flavour == "trixie"
+            _build(root, flavour, _PACKAGES[flavour], backports=backports)
+    return root
+
+
+def ensure_machine_root(packages: tuple[str, ...]) -> Path:
+    """A root of this machine's own release with these packages, made if need be."""
+    suite = platform.freedesktop_os_release()["VERSION_CODENAME"]
+    digest = hashlib.sha256(" ".join(packages).encode()).hexdigest()[:8]
+    root = cache_dir() / "roots" / f"machine-{suite}-{digest}"
+    with lock(f"root-{root.name}"):
+        if not root.exists():
+            root.parent.mkdir(exist_ok=True)
+            _build(root, suite, packages, backports=False)
+            (root / _POLICY).unlink()  # from here on services may start
     return root
 
 
@@ -52,27 +68,27 @@ def require_root_user() -> None:
     _call("unshare", "--mount", "--pid", "--fork", "true")  # refused in many containers, better told before the work
 
 
-def _build(root: Path, flavour: Flavour) -> None:
+def _build(root: Path, suite: str, packages: tuple[str, ...], *, backports: bool) -> None:
     _ensure_debootstrap()
     building = root.with_suffix(".building")
     shutil.rmtree(building, ignore_errors=True)
     mirror = _mirror()
-    _call("debootstrap", "--variant=minbase", f"--keyring={_KEYRING}", flavour, str(building), mirror)
+    _call("debootstrap", "--variant=minbase", f"--keyring={_KEYRING}", suite, str(building), mirror)
     _copy_apt_settings(building)
-    suites = [f"deb {mirror} {flavour} main"]
+    suites = [f"deb {mirror} {suite} main"]
     options: list[str] = []
-    if flavour == "trixie":
-        suites.append(f"deb {mirror} {flavour}-backports main")
-        options = ["--target-release", f"{flavour}-backports"]
+    if backports:
+        suites.append(f"deb {mirror} {suite}-backports main")
+        options = ["--target-release", f"{suite}-backports"]
     (building / "etc/apt/sources.list").write_text("\n".join(suites) + "\n")
     # The packages' own services must not start while they are installed.
-    policy = building / "usr/sbin/policy-rc.d"
+    policy = building / _POLICY
     policy.write_text("#!/bin/sh\nexit 101\n")
     policy.chmod(0o755)
     proxies = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     apt = ["apt-get", "--quiet", "--yes", "--no-install-recommends"]
     run_inside(building, [*apt, "update"], environment=proxies)
-    run_inside(building, [*apt, *options, "install", *_PACKAGES[flavour]], environment=proxies)
+    run_inside(building, [*apt, *options, "install", *packages], environment=proxies)
     run_inside(building, ["apt-get", "clean"])
     (building / "forest").mkdir()  # where a forest's data is mounted
     (building / "etc/krb5.conf").touch()

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from keyback.agent.files import read_private
 from keyback.agent.proxies import ProxyConfig
+from keyback.credentials import secret_file
 from keyback.directory import (
     GROUPS,
     PEOPLE,
@@ -223,7 +224,8 @@ class ForestConfig(_Frozen):
 
     def _with_password(self, urls: Sequence[str]) -> tuple[DirectoryServer, ...]:
         password = self.service_password()
-        for file, what in ((self.ca_file, "certificate authorities"), (self.keytab, "Kerberos keys")):
+        keytab = self.keytab and secret_file(self.keytab)
+        for file, what in ((self.ca_file, "certificate authorities"), (keytab, "Kerberos keys")):
             if file is not None and not file.is_file():
                 raise ConfigurationError(f"{file}: there is no such file of {what}")
         if self.keytab is not None:
@@ -240,7 +242,7 @@ class ForestConfig(_Frozen):
             ca_file=self.ca_file,
             bind_dn=self.bind_dn,
             password=password,
-            keytab=self.keytab,
+            keytab=self.keytab and secret_file(self.keytab),
             network_timeout=PATIENCE if alone else IMPATIENCE,
         )
 

@@ -26,5 +26,8 @@ config_option = click.option(
 def load(path: Path) -> AgentConfig:
     """Raises ConfigurationError with one line that names the field."""
     from keyback.agent.config import load as load_config
+    from keyback.credentials import give_back
 
-    return load_config(path)
+    config = load_config(path)
+    give_back(config.state_dir)
+    return config

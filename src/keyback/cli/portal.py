@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import click
 
+from keyback.credentials import give_back
 from keyback.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -91,6 +92,9 @@ def start() -> None:
         django.setup()
     except ImproperlyConfigured as error:
         raise ConfigurationError(str(error)) from None
+    config = settings.CONFIG
+    for directory in (Path(os.environ["KEYBACK_CONFIG"]).resolve().parent, config.state_dir, config.keys_dir):
+        give_back(directory)
     _quiet(settings.LOGGING)
 
 

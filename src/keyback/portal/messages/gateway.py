@@ -7,6 +7,7 @@ from types import TracebackType
 
 import httpx2
 
+from keyback.credentials import secret_file
 from keyback.portal.config import GatewayConfig, Template
 from keyback.portal.messages.transport import Outgoing, SendRefused
 
@@ -70,7 +71,7 @@ class Gateway:
 
 def _request(client: httpx2.Client, config: GatewayConfig, message: Outgoing) -> httpx2.Request:
     try:
-        secrets = {name: path.read_text("utf-8").strip() for name, path in config.secrets.items()}
+        secrets = {name: secret_file(path).read_text("utf-8").strip() for name, path in config.secrets.items()}
     except (OSError, UnicodeDecodeError):
         raise SendRefused("a secret of the gateway cannot be read", permanent=False) from None
     number = message.to.replace(" ", "")

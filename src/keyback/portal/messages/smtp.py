@@ -15,6 +15,7 @@ from types import TracebackType
 
 from django.conf import settings
 
+from keyback.credentials import secret_file
 from keyback.portal.config import MailConfig
 from keyback.portal.messages.transport import Outgoing, SendRefused
 
@@ -107,7 +108,7 @@ def _connected(config: MailConfig) -> smtplib.SMTP:
         if config.security == "starttls":
             connection.starttls(context=ssl.create_default_context())
     if config.user and config.password_file:
-        connection.login(config.user, config.password_file.read_text("utf-8").strip())
+        connection.login(config.user, secret_file(config.password_file).read_text("utf-8").strip())
     return connection
 
 
