@@ -78,6 +78,10 @@ class Events(Protocol):
         """Whether this event was written for this request."""
         ...
 
+    def last_of(self, *kinds: Kind) -> Kind | None:
+        """Which of these was written last."""
+        ...
+
 
 class EventLog:
     """Writes to ``folder``; safe in threads, and beside another process that writes there too.
@@ -138,6 +142,17 @@ class EventLog:
                 (str(tracking_id), kind.value.name, str(request_id)),
             ).fetchone()
         return found is not None
+
+    def last_of(self, *kinds: Kind) -> Kind | None:
+        """Which of these was written last."""
+        names = {kind.value.name: kind for kind in kinds}
+        marks = ", ".join("?" * len(names))
+        with self._lock:
+            found = self._database.execute(
+                f"SELECT name FROM event WHERE name IN ({marks}) ORDER BY number DESC LIMIT 1",  # noqa: S608 (marks)
+                list(names),
+            ).fetchone()
+        return names[found[0]] if found else None
 
     def close(self) -> None:
         with self._lock:

@@ -98,6 +98,10 @@ class Service:
         self._stop.set()
 
     def run(self) -> None:
+        if self._events.last_of(Kind.SERVICE_STARTED, Kind.SERVICE_STOPPED) is Kind.SERVICE_STARTED:
+            self._events.write(
+                Kind.SERVICE_STOPPED, "The agent had ended without being asked to: killed, or the power cut."
+            )
         self._events.write(Kind.SERVICE_STARTED, version=version("keyback"), boot=str(self._boot_id))
         loops: list[tuple[str, Callable[[], None]]] = [
             ("reports", self._report_loop),

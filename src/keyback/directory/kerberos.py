@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import tempfile
+import unicodedata
 from enum import StrEnum
 
 import ldap.dn
@@ -58,7 +59,7 @@ def ask_kerberos(server: DirectoryServer, account: Account, password: str) -> An
 
     Raises ConfigurationProblem where kinit is not installed.
     """
-    if not password.isprintable():
+    if any(unicodedata.category(character) == "Cc" for character in password):
         return Answer.SILENT  # kinit reads a line, and would take a second one for a new password
     host, _ = server.address
     realm = _realm(account.dn)

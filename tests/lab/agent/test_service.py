@@ -259,6 +259,11 @@ def test_it_starts_synchronises_beats_and_stops_when_it_is_told_to(agent: AgentP
     for number in ("31015", "31019", "656", "657"):
         wait_for(agent, number, began)
     assert "this agent is running already" in run(agent, "run").stderr
+    killed = datetime.now(UTC)
+    agent.kill()
+    agent.start()
+    wait_for(agent, "31015", killed)
+    assert "killed" in wait_for(agent, "31016", killed).message  # it could not say so itself
     assert agent.process is not None
     agent.process.terminate()
     assert agent.process.wait(timeout=15) == 0

@@ -245,6 +245,16 @@ def test_a_password_of_several_lines_never_reaches_kinit(forest: Forest, new_per
     assert api.password_version(forest, person.account) == version
 
 
+def test_any_password_that_can_be_typed_is_asked_for(
+    forest: Forest, desk: Desk, new_person: NewPerson, sign_in: Callable[..., Order]
+) -> None:
+    person = new_person()
+    password = " Zwölf-Öfen\N{NO-BREAK SPACE}'\"$(id)\\ 😀 "
+    api.set_password(forest, person.account, password)
+    assert desk.do(sign_in(person, password)).code is OutcomeCode.DONE
+    assert desk.do(sign_in(person, password.strip(" "))).code is OutcomeCode.CURRENT_WRONG
+
+
 @pytest.mark.parametrize("name", ["-V", "a b", "o'neil", "jörg"])
 def test_any_account_name_is_asked_for(forest: Forest, desk: Desk, new_person: NewPerson, name: str) -> None:
     person = new_person()

@@ -112,16 +112,37 @@ def test_whoever_must_change_the_password_does_that_first_and_is_then_signed_in(
     assert walker.get("/account").heading == "Your account"
 
 
-def test_a_wrong_current_password_leads_back_to_the_page(ada: Person, walker: Walker, directory: FakeDirectory) -> None:
+@pytest.mark.parametrize(
+    ("code", "told"),
+    [
+        (OutcomeCode.CURRENT_WRONG, "This is not your current password."),
+        (OutcomeCode.TRIES_SPENT, "Wait a while before you try again, so that your account is not locked."),
+    ],
+)
+def test_a_wrong_current_password_leads_back_to_the_page(
+    ada: Person, walker: Walker, directory: FakeDirectory, code: OutcomeCode, told: str
+) -> None:
     signed_in(walker, directory)
     walker.post(CHANGE, walker.get(CHANGE).forms[CHANGE])
     directory.inspect(ada)
     page = walker.get("/recover/wait")
     walker.send_boxes(page, boxes_for(page, "Correct-Horse-7", current="wrong"))
-    directory.write(OutcomeCode.CURRENT_WRONG, operation="change")
+    directory.write(code, operation="change")
     page = walker.get("/recover/wait")
-    assert "This is not your current password." in page.text
+    assert told in page.text
     assert "#current-password" in page.links
+
+
+def test_a_change_that_meets_a_locked_account_says_so(ada: Person, walker: Walker, directory: FakeDirectory) -> None:
+    signed_in(walker, directory)
+    walker.post(CHANGE, walker.get(CHANGE).forms[CHANGE])
+    directory.inspect(ada)
+    page = walker.get("/recover/wait")
+    walker.send_boxes(page, boxes_for(page, "Correct-Horse-7", current=PASSWORD))
+    directory.write(OutcomeCode.LOCKED_OUT, operation="change")
+    page = walker.get("/recover/wait")
+    assert page.heading == "Your account is locked"
+    assert "SSPR_0029" in page.text
 
 
 def test_a_change_without_javascript_seals_both_passwords_on_receipt(

@@ -29,6 +29,7 @@ __all__ = ["written"]
 
 TOO_YOUNG = "too_young"
 SUPERSEDED = "superseded"
+LOCKED_OUT = "locked_out"
 """Refusals of our own, beside the SSPR codes."""
 
 SHORTFALLS_TOLD = Budget("shortfalls_told", 1, timedelta(days=1))
@@ -77,7 +78,7 @@ def _ended(recovery: Recovery, request: WritebackRequest, now: datetime) -> None
         findings = _findings(request) or [{"code": "filter", "params": {}}]
         move(recovery, Event.PASSWORD_REFUSED, findings=findings, refusal=_refusal(request))
         audit(recovery, deed(recovery), Result.REFUSED, now, outcome=code)
-    elif code == OutcomeCode.CURRENT_WRONG:
+    elif code in (OutcomeCode.CURRENT_WRONG, OutcomeCode.TRIES_SPENT):
         move(recovery, Event.PASSWORD_REFUSED, findings=[{"code": code, "params": {}}], refusal="")
         audit(recovery, deed(recovery), Result.FAILURE, now, outcome=code)
     elif code == OutcomeCode.STALE:
@@ -172,6 +173,8 @@ def _refusal(request: WritebackRequest) -> str:
     code = OutcomeCode(request.outcome_code)
     if code is OutcomeCode.SUPERSEDED:
         return SUPERSEDED
+    if code is OutcomeCode.LOCKED_OUT:
+        return LOCKED_OUT
     found = {finding["code"] for finding in _findings(request)}
     return TOO_YOUNG if TOO_YOUNG in found else sspr_code(code) or "SSPR_0029"
 

@@ -46,6 +46,9 @@ _FINDINGS = {
     ),
     "too_young": gettext_lazy("Your password was changed too recently to be changed again."),
     "used_before": gettext_lazy("You have used this password before. Choose another one."),
+    "tries_spent": gettext_lazy(
+        "Too many wrong passwords were typed. Wait a while before you try again, so that your account is not locked."
+    ),
     "complexity": gettext_lazy("This password is not varied enough, or contains a part of your name."),
     "filter": gettext_lazy("Your organization does not allow this password. Choose another one."),
     "used_before_or_filter": gettext_lazy(
@@ -207,6 +210,15 @@ _REFUSALS = {
             "Your organization's rules ask you to keep a password for some time. Your password is still the one "
             "that was "
             "set last."
+        ),
+        again=True,
+    ),
+    "locked_out": Refusal(
+        "SSPR_0029",
+        gettext_lazy("Your account is locked"),
+        gettext_lazy(
+            "Too many wrong passwords were typed somewhere. Start again and say that you have forgotten your password, "
+            "or that you know it and cannot sign in; or wait until the lock ends by itself."
         ),
         again=True,
     ),

@@ -156,7 +156,8 @@ def _context(recovery: Recovery) -> dict[str, Any]:
 
 
 def _place(recovery: Recovery) -> str:
-    wrong = any(finding["code"] == OutcomeCode.CURRENT_WRONG for finding in recovery.findings)
+    about_current = (OutcomeCode.CURRENT_WRONG, OutcomeCode.TRIES_SPENT)
+    wrong = any(finding["code"] in about_current for finding in recovery.findings)
     return "current-password" if wrong else "new-password"
 
 
