@@ -5,23 +5,29 @@ The portal runs alone, under a name: passkeys belong to names, and nobody here h
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 import subprocess
 import time
 from collections.abc import Iterator
 
+import httpx2
 import pyotp
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 from tests.browser.looking import look
 from tests.serve.portal import COMMAND, Portal, make_portal
+from tests.support import gateway as gateway_support
+from tests.support.gateway import Gateway
+from tests.support.waiting import wait_until
 
 from keyback.portal.methods.questions.catalogue import PREDEFINED
 
 USER_ID = "cleo@example.test"
 OLD, NEW = "Sommer-war-warm-6", "Winter-ist-kalt-7"
-METHODS = ("passkey", "authenticator", "questions", "access_pass")
+METHODS = ("passkey", "authenticator", "questions", "access_pass", "call_mobile")
+NUMBER, KEYS = "+44 7700900123", "gateway-7d1e"
 _AUTHENTICATOR = {
     "protocol": "ctap2",
     "transport": "internal",
@@ -32,11 +38,22 @@ _AUTHENTICATOR = {
 
 
 @pytest.fixture(scope="module")
-def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+def gateway() -> Iterator[Gateway]:
+    """To the telephone network; it reports keys."""
+    with gateway_support.running() as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def portal(tmp_path_factory: pytest.TempPathFactory, gateway: Gateway) -> Iterator[Portal]:
     portal = make_portal(tmp_path_factory.mktemp("portal"))
+    keys = portal.directory / "gateway-keys"
+    keys.write_text(KEYS)
+    voice = f'[voice]\nurl = "{gateway.url}"\nbody = "json"\nkeys = "{keys}"\n'
+    voice += 'fields = { to = "{to}", text = "{text}", id = "{id}" }\n'
     portal.public_url = f"http://localhost:{portal.port}"
     config = portal.config.read_text().replace(f"http://127.0.0.1:{portal.port}", portal.public_url)
-    portal.config.write_text(config)
+    portal.config.write_text(config + voice)
     methods = [part for method in METHODS for part in ("--method", method)]
     for command in (
         ("org", "create", "Example Ltd", "--slug", "example"),
@@ -50,14 +67,15 @@ def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
         yield portal
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cleo(portal: Portal) -> str:
-    """Her password lives in the portal."""
+    """Her password lives in the portal, and her number is on file."""
     command = ["person", "add", "example", USER_ID, "--name", "Cleo Cloud", "--password-stdin"]
     done = subprocess.run(
         [*COMMAND, *command], input=f"{OLD}\n", env=portal._environment(), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+    assert portal.run("person", "phone", USER_ID, NUMBER).returncode == 0
     return USER_ID
 
 
@@ -199,3 +217,23 @@ def test_a_person_registers_three_ways_and_gets_back_in_with_two(portal: Portal,
         page.get_by_label(label.inner_text()).fill(answers[label.inner_text()].upper())
     click(page, "Continue")
     at(page, "How do you want to prove it is you?")
+
+
+def test_the_page_goes_on_by_itself_once_the_key_was_pressed(
+    portal: Portal, cleo: str, page: Page, gateway: Gateway
+) -> None:
+    identify(page)
+    choose(page, "Get a call on your mobile phone")
+    page.get_by_label("Telephone number").fill(NUMBER)
+    click(page, "Continue")
+    at(page, "Can you hear your phone?")
+    look(page, "press-key")
+    wait_until(lambda: gateway.posts, timeout=10, what="the call")
+    call = json.loads(gateway.posts[-1].body)
+    headers = {"Authorization": f"Bearer {KEYS}"}
+    answer = httpx2.post(
+        f"{portal.public_url}/gateway/keys", json={"id": call["id"], "key": "#"}, headers=headers, timeout=10
+    )
+    assert answer.status_code == 204
+    at(page, "How do you want to prove it is you?")
+    expect(page.get_by_text("One proof is done.")).to_be_visible()
