@@ -94,8 +94,11 @@ def verify_bind(server: DirectoryServer, name: str, password: str) -> BindAnswer
     """Whether ``password`` is that of ``name`` (a DN or a userPrincipalName), by one bind on its own connection.
 
     A wrong password counts against the account. For a while after a reset the old one still binds.
-    Raises ValueError for an empty name or password, Unreachable, TlsFailure, and Unforeseen for unknown answers.
+    Raises ValueError for an empty name or password, Unreachable, TlsFailure, ConfigurationProblem where there is no
+    TLS, and Unforeseen for unknown answers.
     """
+    if server.ca_file is None:
+        raise errors.ConfigurationProblem("a person's password is sent through TLS only: name its authority in ca_file")
     try:
         link = sign_in(server, name, password)
     except ldap.INVALID_CREDENTIALS as error:

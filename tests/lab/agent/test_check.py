@@ -108,7 +108,7 @@ def test_every_step_is_told_and_nothing_fails(agent: AgentProcess, forest: lab.F
     assert codes(answer, "ok") == {
         *("portal.proxy", "portal.name", "portal.tcp", "portal.door", "portal.clock", "portal.credentials"),
         *("directory.tls", "directory.bind", "directory.hints", "directory.level", "directory.clock"),
-        *("directory.scope", "directory.policy"),
+        *("directory.scope", "directory.policy", "directory.kerberos"),
         *("rights.reset_password", "rights.change_password", "rights.write_lockout_time"),
         *("rights.write_pwd_last_set", "rights.unexpire_password", "rights.excess"),
     }

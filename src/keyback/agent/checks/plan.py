@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from keyback.agent.checks.findings import Finding, Section, Status
 from keyback.agent.config import AgentConfig
 from keyback.agent.proxies import proxy_for
+from keyback.protocol.messages import Operation
 
 __all__ = ["accounts", "host_port", "hosts", "plan"]
 
@@ -50,4 +51,7 @@ def _also(config: AgentConfig) -> Iterator[Finding]:
             yield Finding("plan.discovery", Status.NOTE, text)
         if forest.keytab:
             text = f"Allow outbound TCP and UDP 88 to the controllers of {forest.name}"
+            yield Finding("plan.kerberos", Status.NOTE, text)
+        elif Operation.VERIFY in config.limits.operations:
+            text = f"Allow outbound TCP 88 to the controllers of {forest.name}, for sign-ins that are passed through"
             yield Finding("plan.kerberos", Status.NOTE, text)

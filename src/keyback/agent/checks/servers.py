@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import socket
 import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -66,6 +68,7 @@ def _steps(forest: ForestConfig, server: DirectoryServer, now: Callable[[], date
             yield from _abilities(connection, now())
             yield from _scope(connection, forest)
             yield _policy(connection)
+            yield _kerberos(server)
     except BindRefused as error:
         reason = _BIND_REASONS.get(error.data or "", error.message)
         stored = f"{forest.keytab}" if forest.keytab else f"bind_dn and {forest.password_file}"
@@ -109,6 +112,22 @@ def _scope(connection: Connection, forest: ForestConfig) -> Iterator[Finding]:
             yield Finding("directory.scope", Status.FAILED, f"People: {base}: {error.message}")
         else:
             yield Finding("directory.scope", Status.OK, f"People: {base}")
+
+
+def _kerberos(server: DirectoryServer) -> Finding:
+    """What a sign-in that is passed through needs beside LDAP."""
+    host, _ = server.address
+    if shutil.which("kinit") is None:
+        repair = ("apt install krb5-user",)
+        return Finding("directory.kerberos", Status.WARNING, "Sign-ins: kinit is not installed", repair)
+    try:
+        socket.create_connection((host, server.kerberos_port), timeout=server.network_timeout).close()
+    except OSError as error:
+        text = f"Sign-ins: TCP {server.kerberos_port} cannot be reached ({error.strerror or error}), so that within an "
+        text += "hour of a change nobody can sign in to the portal with it"
+        repair = (f"Allow outbound TCP to {host}:{server.kerberos_port}.",)
+        return Finding("directory.kerberos", Status.WARNING, text, repair)
+    return Finding("directory.kerberos", Status.OK, f"Sign-ins: TCP {server.kerberos_port} answers")
 
 
 def _policy(connection: Connection) -> Finding:
