@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from keyback.portal.writeback.claims import answer_poll
 from keyback.portal.writeback.models import WritebackRequest
 from keyback.portal.writeback.preparation import Preparation, decoy, prepare, seal_here, submit
-from keyback.portal.writeback.requests import claim, finish, grant_writing, sweep
+from keyback.portal.writeback.requests import finish, grant_writing, sweep
 from keyback.portal.writeback.results import result_of
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.messages import Envelope, Finding, Operation, Outcome, WriteIntent, parse
@@ -38,7 +39,7 @@ def answered(place: Place, request: WritebackRequest, code: OutcomeCode, **more:
 
 def test_the_agent_opens_old_and_new_password_from_one_box(place: Place) -> None:
     asked(place, Operation.CHANGE, Sealed(new="Correct-Horse-7", current="Old-Battery-6"))
-    (work,) = claim(place.first, poll(BOOT), NOW)
+    (work,) = answer_poll(place.first, poll(BOOT), NOW)
     envelope = parse(Envelope, b64decode(work.envelope))
     assert work.box is not None
     opened = open_box(b64decode(work.box), place.keys[place.first.id], box_info(envelope, place.first.id, "k1"))
@@ -47,17 +48,17 @@ def test_the_agent_opens_old_and_new_password_from_one_box(place: Place) -> None
 
 def test_a_change_is_granted_once_and_resolved_ever_after_like_a_reset(place: Place) -> None:
     request = asked(place, Operation.CHANGE, Sealed(new="Correct-Horse-7", current="Old-Battery-6"))
-    (work,) = claim(place.first, poll(BOOT), NOW)
+    (work,) = answer_poll(place.first, poll(BOOT), NOW)
     intent = WriteIntent(fence=work.fence, before=place.before())
     assert grant_writing(place.first, request.id, intent, NOW).granted
     sweep(after(60))
-    (again,) = claim(place.second, poll(uuid.UUID(int=5)), after(60))
+    (again,) = answer_poll(place.second, poll(uuid.UUID(int=5)), after(60))
     assert again.kind == "resolve"
 
 
 def test_a_sign_in_is_never_granted_a_write(place: Place) -> None:
     request = asked(place, Operation.VERIFY, Sealed(current="Old-Battery-6"))
-    (work,) = claim(place.first, poll(BOOT), NOW)
+    (work,) = answer_poll(place.first, poll(BOOT), NOW)
     assert not grant_writing(place.first, request.id, WriteIntent(fence=work.fence, before=place.before()), NOW).granted
 
 
@@ -77,7 +78,7 @@ def test_the_page_asks_again_until_the_answer_is_there(
 ) -> None:
     request = asked(place, Operation.VERIFY, Sealed(current="Old-Battery-6"))
     assert result_of(place.person, request.id).waiting
-    claim(place.first, poll(BOOT), NOW)
+    answer_poll(place.first, poll(BOOT), NOW)
     assert result_of(place.person, request.id).waiting
     answered(place, request, code)
     result = result_of(place.person, request.id)
@@ -86,7 +87,7 @@ def test_the_page_asks_again_until_the_answer_is_there(
 
 def test_from_when_another_try_is_worth_it_is_told(place: Place) -> None:
     request = asked(place, Operation.VERIFY, Sealed(current="Old-Battery-6"))
-    claim(place.first, poll(BOOT), NOW)
+    answer_poll(place.first, poll(BOOT), NOW)
     finding = Finding(code="tries_spent", params={"possible_from": after(1800).isoformat()})
     answered(place, request, OutcomeCode.TRIES_SPENT, findings=[finding.model_dump()])
     assert result_of(place.person, request.id).possible_from == after(1800)
