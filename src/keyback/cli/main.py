@@ -25,6 +25,7 @@ _COMMANDS = {
     "worker": ("keyback.cli.serve", "worker", "Send mail and sweep, without a door (PostgreSQL)."),
     "org": ("keyback.cli.org", "org", "Organizations and their settings."),
     "apps": ("keyback.cli.apps", "apps", "Links to applications on everybody's home page."),
+    "openid": ("keyback.cli.openid", "openid", "Signing in through an OpenID Connect provider."),
     "domain": ("keyback.cli.domain", "domain", "Domains of user IDs."),
     "agent-code": ("keyback.cli.agents", "agent_code", "One-time codes with which agents join."),
     "agents": ("keyback.cli.agents", "agents", "The agents of an organization."),

@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 
+from keyback.portal.account.models import Provider
 from keyback.portal.audit.models import AuditPersonal
 from keyback.portal.messages.models import Message
 from keyback.portal.organizations.models import Administrator
@@ -25,6 +26,7 @@ _PLACES: tuple[tuple[type[models.Model], str], ...] = (
     (Administrator, "mail"),
     (ContactDatum, "value"),
     (RegisteredMethod, "sealed"),
+    (Provider, "secret"),
     (AuditPersonal, "value"),
     (Message, "sealed"),
     (Recovery, "origin"),

@@ -7,7 +7,7 @@ from django.db import models
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person
 
-__all__ = ["AccountState", "Application"]
+__all__ = ["AccountState", "Application", "FederatedSubject", "Provider"]
 
 
 class Application(models.Model):
@@ -23,6 +23,36 @@ class Application(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Provider(models.Model):
+    """An OpenID Connect provider that signs in the people of these domains. ``claim``: what of its ID token names the
+    person. ``secret`` is encrypted (keyback.portal.vault)."""
+
+    organization = models.OneToOneField(Organization, models.CASCADE, related_name="provider")
+    issuer = models.CharField(max_length=300)
+    client_id = models.CharField(max_length=200)
+    secret = models.TextField()
+    claim = models.CharField(max_length=60, default="preferred_username")
+    domains = models.JSONField(default=list)
+
+    def __str__(self) -> str:
+        return self.issuer
+
+
+class FederatedSubject(models.Model):
+    """Who somebody is for their provider, as it was at the first sign-in: a name that is given to somebody else later
+    opens nothing."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    person = models.OneToOneField(Person, models.CASCADE, related_name="federated_subject")
+    issuer = models.CharField(max_length=300)
+    subject = models.CharField(max_length=255)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "issuer", "subject"], name="one_person_of_a_subject")
+        ]
 
 
 class AccountState(models.Model):

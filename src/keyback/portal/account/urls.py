@@ -1,6 +1,15 @@
 from django.urls import path
 
-from keyback.portal.account.views import directory_sign_in, home, not_me, password, prove, security_info, sign_in
+from keyback.portal.account.views import (
+    directory_sign_in,
+    home,
+    not_me,
+    openid_sign_in,
+    password,
+    prove,
+    security_info,
+    sign_in,
+)
 
 urlpatterns = [
     path("sign-in", sign_in.sign_in, name="sign_in"),
@@ -9,6 +18,8 @@ urlpatterns = [
     path("sign-in/wait", directory_sign_in.wait, name="sign_in_wait"),
     path("sign-in/state", directory_sign_in.state, name="sign_in_state"),
     path("sign-in/result", directory_sign_in.result, name="sign_in_result"),
+    path("sign-in/openid", openid_sign_in.go, name="sign_in_openid"),
+    path("sign-in/openid/return", openid_sign_in.back, name="sign_in_openid_return"),
     path("sign-in/forgot", sign_in.forgot, name="sign_in_forgot"),
     path("sign-out", sign_in.sign_out, name="sign_out"),
     path("not-me/<uuid:recovery_id>/<str:proof>", not_me.not_me, name="not_me"),

@@ -78,6 +78,7 @@ class Activity(StrEnum):
     ACCOUNT_HELD = "account.held"  # the person said that it was not them
     APPLICATION_ADDED = "application.added"
     APPLICATION_REMOVED = "application.removed"
+    PROVIDER_CHANGED = "provider.changed"
     SECURITY_INFO_CONFIRMED = "security_info.confirmed"
     SECURITY_INFO_DEFAULT = "security_info.default_set"
     SIGNED_IN = "account.signed_in"

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from keyback.passwords import utf16_units
-from keyback.portal.account import attempts, passthrough
+from keyback.portal.account import attempts, openid, passthrough
 from keyback.portal.account.attempts import Attempt
 from keyback.portal.account.passthrough import NotPrepared
 from keyback.portal.account.views.entering import enter
@@ -63,7 +63,7 @@ def _sealed(request: HttpRequest, attempt: Attempt) -> HttpResponse:
 def plain(request: HttpRequest) -> HttpResponse:
     """Typed without JavaScript, and sealed on receipt, where the organization allows that."""
     attempt = attempts.attempt_of(request)
-    if attempt is None or not passthrough.in_directory(attempt):
+    if attempt is None or openid.provider_of(attempt) is not None or not passthrough.in_directory(attempt):
         return redirect("sign_in")
     if not attempt.organization.allow_plain_page:
         raise BadRequest("this organization takes sealed passwords only")

@@ -14,10 +14,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
-from keyback.portal.account import attempts, passthrough, signin
+from keyback.portal.account import attempts, openid, passthrough, signin
 from keyback.portal.account.attempts import Attempt, WrongPassword
 from keyback.portal.account.signin import Stage, safe_next
-from keyback.portal.account.views import directory_sign_in
+from keyback.portal.account.views import directory_sign_in, openid_sign_in
 from keyback.portal.account.views.entering import enter
 from keyback.portal.errors import only
 from keyback.portal.inputs import form_fields
@@ -61,6 +61,8 @@ def password(request: HttpRequest) -> HttpResponse:
     attempt = attempts.attempt_of(request)
     if attempt is None:
         return redirect("sign_in")
+    if openid.provider_of(attempt) is not None:
+        return openid_sign_in.elsewhere(request, attempt)
     if passthrough.in_directory(attempt):
         return directory_sign_in.password(request, attempt)
     if request.method == "GET":

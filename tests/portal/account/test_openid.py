@@ -1,0 +1,192 @@
+"""Signing in through the organization's own OpenID Connect provider: a real one, in a process of its own."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+import pytest
+
+from keyback.portal.account.models import FederatedSubject
+from keyback.portal.account.models import Provider as Row
+from keyback.portal.audit.models import AuditEntry
+from keyback.portal.people.models import Person, Spelling
+from tests.portal.account.signing import name
+from tests.portal.commands import Here
+from tests.portal.walk import Page, Walker
+from tests.support import oidc
+from tests.support.oidc import Provider
+
+PEOPLE: list[dict[str, object]] = [
+    {"sub": "u-ada", "preferred_username": "Ada@example.test", "email": "ada@example.test"},
+    {"sub": "u-grace", "preferred_username": "grace@example.test"},
+    {"sub": "u-new-ada", "preferred_username": "ada@example.test"},
+    {"sub": "u-eve", "preferred_username": "eve@elsewhere.test"},
+    {"sub": "u-nameless"},
+]
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    with oidc.running(*PEOPLE) as provider:
+        yield provider
+
+
+@pytest.fixture
+def federated(ada: Person, provider: Provider, here: Here, tmp_path: Path) -> Person:
+    secret = tmp_path / "secret"
+    secret.write_text("of-the-client\n")
+    here(
+        *("openid", "set", "example-ltd", "--issuer", provider.issuer, "--client-id", "keyback"),
+        *("--secret-file", str(secret), "--domain", "example.test"),
+    )
+    return ada
+
+
+def go(walker: Walker, user_id: str = "ada@example.test", path: str = "/sign-in") -> str:
+    """The address that the page sends the browser to."""
+    page = name(walker, user_id, path)
+    assert page.heading == "Sign in with your organization"
+    return walker.get("/sign-in/openid", follow=False).response["Location"]
+
+
+def come_back(walker: Walker, provider: Provider, subject: str) -> Page:
+    return walker.get(provider.sign_in(go(walker), subject))
+
+
+def test_whoever_the_provider_names_is_signed_in(federated: Person, walker: Walker, provider: Provider) -> None:
+    page = come_back(walker, provider, "u-ada")
+    assert page.heading == "Your account"
+    assert "Ada Lovelace" in page.text
+    assert AuditEntry.objects.get(activity="account.signed_in").details == {"kind": "federated"}
+    walker.get("/account")
+
+
+def test_they_come_to_the_page_that_they_wanted(federated: Person, walker: Walker, provider: Provider) -> None:
+    address = go(walker, path="/sign-in?next=/security-info")
+    page = walker.get(provider.sign_in(address, "u-ada"))
+    assert page.response.redirect_chain[-1][0] == "/security-info"  # type: ignore[attr-defined]
+
+
+def test_the_question_is_bound_to_this_browser_and_carries_no_secret(federated: Person, walker: Walker) -> None:
+    asked = parse_qs(urlsplit(go(walker)).query)
+    assert asked["code_challenge_method"] == ["S256"]
+    assert asked["redirect_uri"] == ["http://127.0.0.1:8080/sign-in/openid/return"]
+    assert {"state", "nonce", "code_challenge"} <= asked.keys()
+    assert not {"client_secret", "code_verifier"} & asked.keys()
+
+
+@pytest.mark.parametrize("subject", ["u-grace", "u-eve", "u-nameless"])
+def test_whoever_is_nobody_here_is_not_signed_in(
+    federated: Person, walker: Walker, provider: Provider, subject: str
+) -> None:
+    page = come_back(walker, provider, subject)
+    assert (page.status, page.heading) == (403, "That did not sign you in")
+    assert walker.get("/account").heading == "Sign in"
+    assert AuditEntry.objects.filter(activity="account.sign_in_failed").count() == 1
+
+
+def test_a_name_that_was_given_to_somebody_else_opens_nothing(
+    federated: Person, walker: Walker, provider: Provider
+) -> None:
+    come_back(walker, provider, "u-ada")
+    assert come_back(Walker(), provider, "u-new-ada").status == 403
+    assert FederatedSubject.objects.get().subject == "u-ada"
+
+
+def test_a_subject_that_was_somebody_else_opens_nothing(
+    federated: Person, make_ada: Callable[..., Person], walker: Walker, provider: Provider
+) -> None:
+    come_back(walker, provider, "u-ada")
+    grace = make_ada("grace")
+    Spelling.objects.filter(text="ada@example.test").update(person=grace)
+    assert come_back(Walker(), provider, "u-ada").status == 403
+
+
+def test_a_provider_vouches_for_its_own_domains_only(federated: Person, walker: Walker, provider: Provider) -> None:
+    Spelling.objects.create(organization=federated.organization, text="eve@elsewhere.test", person=federated)
+    assert come_back(walker, provider, "u-eve").status == 403
+
+
+def test_an_answer_to_another_browser_s_question_signs_nobody_in(
+    federated: Person, walker: Walker, provider: Provider
+) -> None:
+    """Login CSRF: the thief's own answer, sent to the victim's browser."""
+    thief = Walker("192.0.2.2")
+    answer = provider.sign_in(go(thief), "u-ada")
+    go(walker)
+    assert walker.get(answer).status == 403
+    assert walker.get("/account").heading == "Sign in"
+    stranger = Walker("192.0.2.3")
+    assert stranger.get(answer).heading == "Sign in"
+
+
+def test_an_answer_is_worth_one_sign_in(federated: Person, walker: Walker, provider: Provider) -> None:
+    answer = provider.sign_in(go(walker), "u-ada")
+    assert walker.get(answer).heading == "Your account"
+    walker.post("/sign-out", walker.get("/account").forms["/sign-out"])
+    assert walker.get(answer).heading == "Sign in"
+    go(walker)
+    assert walker.get(answer).status == 403
+
+
+def test_another_issuer_in_the_answer_is_refused(federated: Person, walker: Walker, provider: Provider) -> None:
+    answer = provider.sign_in(go(walker), "u-ada")
+    assert walker.get(f"{answer}&iss=https%3A%2F%2Fevil.test").status == 403
+
+
+def test_a_token_for_another_client_is_refused(federated: Person, walker: Walker, provider: Provider) -> None:
+    """The provider's token names the client that asked."""
+    answer = provider.sign_in(go(walker).replace("client_id=keyback", "client_id=other"), "u-ada")
+    assert walker.get(answer).status in (403, 503)
+    assert walker.get("/account").heading == "Sign in"
+
+
+def test_a_nonce_of_another_question_is_refused(federated: Person, walker: Walker, provider: Provider) -> None:
+    address = go(walker)
+    nonce = parse_qs(urlsplit(address).query)["nonce"][0]
+    assert walker.get(provider.sign_in(address.replace(nonce, "another"), "u-ada")).status == 403
+
+
+def test_whoever_is_denied_there_is_told(federated: Person, walker: Walker, provider: Provider) -> None:
+    assert walker.get(provider.deny(go(walker))).heading == "That did not sign you in"
+
+
+def test_known_and_unknown_people_are_sent_alike(federated: Person) -> None:
+    pages = [name(Walker(), user_id) for user_id in ("ada@example.test", "nobody@example.test")]
+    first, second = (
+        page.text.replace(page.response["Keyback-Tracking-Id"], "").replace(who, "")
+        for page, who in zip(pages, ("ada@example.test", "nobody@example.test"), strict=True)
+    )
+    assert first == second
+
+
+def test_the_password_pages_are_closed_to_them(federated: Person, walker: Walker) -> None:
+    page = name(walker, "ada@example.test")
+    token = page.forms["/sign-in/forgot"]["csrfmiddlewaretoken"]
+    answer = walker.post("/sign-in/password", {"csrfmiddlewaretoken": token, "password": "x"})
+    assert answer.heading == "Sign in with your organization"
+    assert walker.get("/sign-in/password/plain", follow=False).response["Location"] == "/sign-in"
+
+
+def test_when_the_provider_is_down_it_is_said(federated: Person, walker: Walker) -> None:
+    Row.objects.update(issuer="http://127.0.0.1:9")
+    name(walker, "ada@example.test")
+    page = walker.get("/sign-in/openid")
+    assert (page.status, page.heading) == (503, "This is not possible at the moment")
+
+
+def test_only_a_provider_that_answers_as_it_must_is_taken(
+    ada: Person, provider: Provider, here: Here, tmp_path: Path
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("x")
+    common = ("openid", "set", "example-ltd", "--client-id", "keyback", "--secret-file", str(secret))
+    for issuer, domain, why in (
+        ("http://provider.example.test", "example.test", "https://"),
+        (f"{provider.issuer}/", "example.test", "calls itself"),
+        (provider.issuer, "elsewhere.test", "not a verified domain"),
+    ):
+        assert why in here.refused(*common, "--issuer", issuer, "--domain", domain)
+    assert not Row.objects.exists()
+    assert httpx2.get(provider.issuer).status_code == 200
