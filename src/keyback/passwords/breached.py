@@ -1,4 +1,4 @@
-"""Breached passwords: one memory-mapped file, about 5.07 bytes a hash at a thousand million.
+"""Breached passwords: one memory-mapped file, 5.03 bytes a hash at a thousand million.
 
 Layout, little-endian where nothing else is said:
 
