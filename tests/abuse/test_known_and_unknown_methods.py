@@ -1,6 +1,7 @@
 """The same for the methods that people register: who has one, who has none, and nobody look alike up to the gate."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from argon2 import PasswordHasher
 from django.utils import timezone
 from webauthn.helpers import base64url_to_bytes
 
+from keyback.portal.config import GatewayConfig
 from keyback.portal.limits.models import Counter
 from keyback.portal.methods.access_pass.passes import make
 from keyback.portal.methods.authenticator.method import METHOD as AUTHENTICATOR
@@ -15,7 +17,8 @@ from keyback.portal.methods.passkey.ceremony import lookup
 from keyback.portal.methods.passkey.method import METHOD as PASSKEY
 from keyback.portal.methods.questions import answers, catalogue
 from keyback.portal.methods.questions.enrol import Chosen, put_on_file
-from keyback.portal.people.models import Person, Policy
+from keyback.portal.people.contacts import add_phone
+from keyback.portal.people.models import ContactDatum, Person, Policy
 from keyback.portal.securityinfo import registered
 from tests.abuse.test_known_and_unknown import Seen, Watcher, assert_alike
 from tests.portal.agents import AgentWithKeys
@@ -101,3 +104,39 @@ def test_who_has_it_who_has_not_and_nobody_look_alike(
     assert 429 in {seen.status for seen in nobody}
     for name in ("grace", "linus"):
         assert_alike(_walk(method, f"{name}@example.test", wrong), nobody)
+
+
+def _walk_call(user_id: str) -> list[Seen]:
+    watcher, path = Watcher(), "/recover/call_mobile/"
+    watcher.get("first page", "/recover/")
+    work = solve(read(watcher.page).data["work-challenge"])
+    watcher.post("user ID", "/recover/", user_id=user_id, work=work)
+    watcher.get("how to prove", "/recover/prove")
+    watcher.post("this way", f"{path}start")
+    watcher.get("which number", f"{path}number")
+    watcher.post("the number", f"{path}number", number="+44 7700900123")
+    watcher.get("the call", path)
+    watcher.get("the state", f"{path}state")
+    watcher.page = watcher.walker.client.get(path)
+    watcher.post("on, without the key", path)
+    Counter.objects.all().delete()
+    return watcher.seen
+
+
+def test_whose_number_it_is_and_whose_it_is_not_wait_for_the_key_alike(
+    make_ada: Callable[..., Person], agent: AgentWithKeys, settings: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "keys").write_text("a-secret-of-the-gateway")
+    voice = GatewayConfig(
+        url="http://127.0.0.1:9/", fields={"to": "{to}", "text": "{text}", "id": "{id}"}, keys=tmp_path / "keys"
+    )
+    settings.CONFIG = settings.CONFIG.model_copy(update={"voice": voice})
+    Policy.objects.update(methods=["call_mobile"])
+    for name, number in (("grace", "+44 7700900123"), ("linus", "+44 7700900456")):
+        add_phone(
+            make_ada(name), number, ContactDatum.Kind.MOBILE, origin="operator", by="operator:test", now=timezone.now()
+        )
+    _walk_call("warm-up@example.test")
+    nobody = _walk_call("nobody@example.test")
+    for name in ("grace", "linus"):
+        assert_alike(_walk_call(f"{name}@example.test"), nobody)

@@ -66,6 +66,13 @@ def test_what_is_added_and_removed_is_audited_and_mailed(cleo: Person) -> None:
     assert "was removed" in mails()[1]["text"]
 
 
+def test_who_has_no_mailbox_that_counts_is_told_at_the_user_id(make_ada: Callable[..., Person]) -> None:
+    person, now = make_ada("new", mail=False), timezone.now()
+    add_mail(person, "thief@evil.test", origin="registered", by="self", now=now, opens_from=now + timedelta(hours=24))
+    _add(person, now=now, opens_from=now + timedelta(hours=24))
+    assert {mail["to"] for mail in mails()} == {"thief@evil.test", "new@example.test"}
+
+
 def test_before_its_time_an_entry_is_on_file_and_opens_nothing(cleo: Person) -> None:
     now = timezone.now()
     _add(cleo, now=now, opens_from=now + timedelta(hours=24))
