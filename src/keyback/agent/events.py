@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Protocol
 from uuid import UUID
@@ -203,9 +204,16 @@ def _open(path: Path) -> sqlite3.Connection:
     return database
 
 
+class _PrivateLines(logging.handlers.RotatingFileHandler):
+    """Each new file is for its owner alone, whatever the umask."""
+
+    def _open(self) -> TextIOWrapper:
+        Path(self.baseFilename).touch(mode=0o600)
+        return super()._open()
+
+
 def _lines_handler(path: Path) -> logging.Handler:
-    path.touch(mode=0o600)
-    return logging.handlers.RotatingFileHandler(path, maxBytes=MAX_LINES_FILE, backupCount=5, encoding="utf-8")
+    return _PrivateLines(path, maxBytes=MAX_LINES_FILE, backupCount=5, encoding="utf-8")
 
 
 def _system_handler() -> logging.Handler | None:
