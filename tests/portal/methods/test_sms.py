@@ -46,7 +46,7 @@ def test_the_code_arrives_and_opens_the_gate(with_mobile: Person, walker: Walker
     assert walker.recovery().gates_opened == ["mobile"]
 
 
-@pytest.mark.parametrize("written", ["+447700900123", "0044 7700 900123", "+44 (0) 7700-900123", "+44 7700900123 x9"])
+@pytest.mark.parametrize("written", ["+447700900123", "0044 7700 900123", "+44 (0) 7700-900123"])
 def test_the_number_may_be_written_in_many_ways(
     written: str, with_mobile: Person, walker: Walker, gateway: Gateway, organization: Organization
 ) -> None:
@@ -66,6 +66,15 @@ def test_what_cannot_be_a_number_counts_for_nothing(
     assert "beginning with + and the country code" in page.text
     assert page.forms["/recover/sms/number"]["number"] == written
     assert not Challenge.objects.exists()
+
+
+def test_an_extension_is_left_out_and_the_person_is_told(with_mobile: Person, walker: Walker, gateway: Gateway) -> None:
+    page = ask(walker, walker.identify("cleo@example.test"), "sms", "+44 7700 900123 ext. 17")
+    assert "so we left it out" in page.text
+    assert page.forms["/recover/sms/number"]["number"] == MOBILE
+    page = walker.post("/recover/sms/number", page.forms["/recover/sms/number"])
+    assert SENT in page.text
+    assert len(arrived(gateway)) == 1
 
 
 def test_another_number_looks_the_same_and_nothing_is_sent(

@@ -21,7 +21,7 @@ from keyback.portal.methods import phone_keys
 from keyback.portal.methods.codes import CodeRefused, digits_of, latest, try_code
 from keyback.portal.methods.phone import PhoneMethod
 from keyback.portal.methods.phone_codes import DIGITS, send
-from keyback.portal.people.phones import normalise_phone
+from keyback.portal.people.phones import has_extension, normalise_phone
 from keyback.portal.recovery.browser import rise, step_token
 from keyback.portal.recovery.gates import offered
 from keyback.portal.recovery.guard import posted, step, where
@@ -61,6 +61,9 @@ def _number(method: PhoneMethod, request: HttpRequest, recovery: Recovery) -> Ht
     if number is None:
         error = _("Type the whole number, beginning with + and the country code.")
         return _number_page(method, request, recovery, typed=typed, error=error)
+    if has_extension(typed, recovery.organization.phone_region):
+        notice = _("An extension cannot be called, so we left it out. Is this the number? Then continue.")
+        return _number_page(method, request, recovery, typed=number, error=notice)
     try:
         send(method, recovery, number, client_of(request, subject(recovery)), timezone.now())
     except Blocked as blocked:

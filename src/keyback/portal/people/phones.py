@@ -5,7 +5,7 @@ from __future__ import annotations
 import phonenumbers
 from phonenumbers import PhoneNumberType
 
-__all__ = ["is_region", "mask_phone", "normalise_phone"]
+__all__ = ["has_extension", "is_region", "mask_phone", "normalise_phone"]
 
 _LONGEST = 60
 # Sending there costs money that somebody else earns, and people may often write their own number in the directory.
@@ -27,6 +27,11 @@ def normalise_phone(text: str, region: str) -> str | None:
     if not phonenumbers.is_possible_number(number) or phonenumbers.number_type(number) in _NEVER:
         return None
     return f"+{number.country_code} {phonenumbers.national_significant_number(number)}"
+
+
+def has_extension(text: str, region: str) -> bool:
+    """Whether this number, which :func:`normalise_phone` can read, is written with an extension."""
+    return bool(phonenumbers.parse(text, region or None).extension)
 
 
 def is_region(text: str) -> bool:
