@@ -27,7 +27,7 @@ class Method(Protocol):
     """``name``: the folder's. ``gate``: what a person holds who can prove it; methods of one gate open it once.
     ``start``: name of the URL that a POST begins it with. ``enrol``: name of the URL of the page, under
     /security-info/<method>/, where people put it on file themselves; empty where somebody else does. ``title`` and
-    ``description`` are translated when shown."""
+    ``description`` (as it is offered for proving) and ``noun`` (as it is on file) are translated when shown."""
 
     @property
     def name(self) -> str: ...
@@ -40,6 +40,9 @@ class Method(Protocol):
 
     @property
     def enrol(self) -> str: ...
+
+    @property
+    def noun(self) -> StrPromise: ...
 
     @property
     def title(self) -> StrPromise: ...

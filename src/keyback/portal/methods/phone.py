@@ -29,6 +29,7 @@ class PhoneMethod:
     gate: str
     kind: ContactDatum.Kind
     channel: Channel
+    noun: StrPromise
     title: StrPromise
     description: StrPromise
     question: StrPromise

@@ -196,7 +196,7 @@ _REFUSALS = {
         again=True,
     ),
     "held": Refusal(
-        "held",
+        "",
         gettext_lazy("Your account is protected at the moment"),
         gettext_lazy(
             "You told us that it was not you who changed something last. For a day nothing can be changed here; your "

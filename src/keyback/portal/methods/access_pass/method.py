@@ -19,6 +19,7 @@ class AccessPassMethod:
     gate = "access_pass"
     start = "access_pass_start"
     enrol = ""
+    noun = _("Temporary access pass")
     title = _("Type a temporary access pass")
     description = _("Your helpdesk gave you one.")
 

@@ -19,6 +19,7 @@ class AuthenticatorMethod:
     gate = "authenticator"
     start = "authenticator_start"
     enrol = "authenticator_add"
+    noun = _("Authenticator app")
     title = _("Type a code from an authenticator app")
     description = _("An app on your phone, or a small token, shows 6 digits that change all the time.")
 

@@ -15,6 +15,7 @@ METHOD = PhoneMethod(
     gate="mobile",
     kind=ContactDatum.Kind.MOBILE,
     channel=Channel.VOICE,
+    noun=_("Mobile number, checked by a call"),
     title=_("Get a call on your mobile phone"),
     description=_("We call a mobile number that your organization has on file for you, and a voice says 6 digits."),
     question=_("What is your mobile number?"),

@@ -15,6 +15,7 @@ METHOD = PhoneMethod(
     gate="office_phone",
     kind=ContactDatum.Kind.OFFICE_PHONE,
     channel=Channel.VOICE,
+    noun=_("Office telephone"),
     title=_("Get a call on your office phone"),
     description=_("We call an office number that your organization has on file for you, and a voice says 6 digits."),
     question=_("What is your office number?"),

@@ -16,6 +16,7 @@ class EmailMethod:
     gate = "email"
     start = "email_send"
     enrol = "email_add"
+    noun = _("E-mail address")
     title = _("Get a code by e-mail")
     description = _("We send 8 digits to an e-mail address that your organization has on file for you.")
 

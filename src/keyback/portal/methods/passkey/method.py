@@ -21,6 +21,7 @@ class PasskeyMethod:
     gate = "passkey"
     start = "passkey_start"
     enrol = "passkey_add"
+    noun = _("Passkey")
     title = _("Use a passkey")
     description = _("Your phone, computer or security key says that it is you: by fingerprint, face or PIN.")
 

@@ -18,6 +18,7 @@ class QuestionsMethod:
     gate = "questions"
     start = "questions_start"
     enrol = "questions_add"
+    noun = _("Security questions")
     title = _("Answer your security questions")
     description = _("You chose some questions, and answered them, when you registered.")
 

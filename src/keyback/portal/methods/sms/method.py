@@ -15,6 +15,7 @@ METHOD = PhoneMethod(
     gate="mobile",
     kind=ContactDatum.Kind.MOBILE,
     channel=Channel.SMS,
+    noun=_("Mobile number"),
     title=_("Get a code by text message"),
     description=_("We send 6 digits to a mobile number that your organization has on file for you."),
     question=_("What is your mobile number?"),
