@@ -5,13 +5,24 @@ from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.utils import timezone
 
 from keyback.portal.agents.models import Agent, UnsealingKey
 from keyback.portal.agents.registry import sealing_targets
 from keyback.portal.people.models import Person
 from keyback.portal.writeback.models import SealedBox, WritebackRequest
-from keyback.protocol.messages import Heartbeat, NewKey, Operation, Outcome, PersonRecord, Push, WriteIntent
+from keyback.protocol.messages import (
+    Heartbeat,
+    NewKey,
+    Offboarding,
+    Operation,
+    Outcome,
+    PersonRecord,
+    Push,
+    Served,
+    WriteIntent,
+)
 from keyback.protocol.outcomes import OutcomeCode
 from tests.portal.agents import AgentWithKeys, confirmed_agent, unseal_key
 from tests.relay.caller import Caller
@@ -166,3 +177,33 @@ def test_two_agents_of_one_organization_have_sequences_of_their_own(
     for agent_caller in (site.caller, call_as(second)):
         push = Push(run_id=uuid.uuid4(), seq=1, forest_id=site.agent.forest.id, people=[])
         assert agent_caller.post("people", push).status_code == 200
+
+
+def served(site: Site, writeback: str) -> Served:
+    return Served.model_validate({"forests": [{"name": site.agent.forest.name, "writeback": writeback}]})
+
+
+def test_an_agent_switches_its_writeback_off_and_what_it_held_goes_back(site: Site) -> None:
+    request = site.queue()
+    site.caller.work()
+    answer = site.caller.post("forests", served(site, "off"))
+    assert answer.status_code == 200
+    assert answer.json()["forests"][0]["writeback"] is True, "the portal's own switch"
+    request.refresh_from_db()
+    assert request.state == State.QUEUED
+    assert not SealedBox.objects.exists()
+    assert sealing_targets(site.organization.id, site.agent.forest.id, timezone.now()) == []
+
+
+def test_switching_on_needs_a_key_that_the_agent_itself_vouches_for(site: Site) -> None:
+    stranger = unseal_key(Ed25519PrivateKey.generate(), ec.generate_private_key(ec.SECP256R1()), "key-2")
+    refused = site.caller.post("forests", served(site, "on").model_copy(update={"unseal": stranger}))
+    assert (refused.status_code, refused.json()["error"]) == (409, "key_refused")
+    assert UnsealingKey.objects.get().key == "key-1"
+
+
+def test_an_agent_that_leaves_is_shut_out_at_once(site: Site) -> None:
+    assert site.caller.post("offboard", Offboarding()).status_code == 204
+    assert Agent.objects.get(id=site.agent.row.id).state == "revoked"
+    again = site.caller.post("offboard", Offboarding())
+    assert again.status_code in (401, 403)

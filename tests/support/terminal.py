@@ -35,13 +35,14 @@ class Terminal:
         self._process.wait()
         os.close(self._ours)
 
-    def expect(self, pattern: str) -> None:
-        """Waits until it appears after what was expected before."""
+    def expect(self, pattern: str) -> str:
+        """Waits until it appears after what was expected before; what it was."""
         until = time.monotonic() + self._timeout
         while (found := re.search(pattern, self._read)) is None:
             if not self._more(until):
                 raise AssertionError(f"{pattern!r} did not appear; on the screen: {self._read[-500:]!r}")
         self._read = self._read[found.end() :]
+        return found.group()
 
     def say(self, text: str) -> None:
         os.write(self._ours, f"{text}\n".encode())

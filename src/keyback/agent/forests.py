@@ -117,7 +117,11 @@ class Forest:
                     continue
                 if writing and place.role is _Role.WRITABLE and any(_to_find_out(one) for one in left):
                     continue  # the PDC emulator may be among those that were never asked
-                yield connection
+                try:
+                    yield connection
+                except Unreachable:
+                    place.shunned_until = time.monotonic() + SHUNNED
+                    raise
                 return
         if problem is None:
             problem = Unreachable(self.name, "no domain controller is known")

@@ -205,6 +205,7 @@ def configure(file: Path, answers: Answers) -> Done:
             write_private(answers.password_file, answers.password.encode())
         file.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         write_private(file, text.encode())
+        file.chmod(0o644)  # no secret is in it, and the service reads it as somebody else than who sets it up
     except OSError as error:
         raise ConfigurationError(f"{error.filename or file}: {error.strerror}") from None
     make_private_directory(config.state_dir)

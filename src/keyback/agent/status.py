@@ -11,6 +11,7 @@ from keyback.agent.events import read_events
 from keyback.agent.identity import load_identity
 from keyback.agent.journal import Journal, SyncRun
 from keyback.agent.keys import KeyStore
+from keyback.agent.switch import Switch
 
 __all__ = ["status_of"]
 
@@ -19,6 +20,7 @@ def status_of(config: AgentConfig) -> dict[str, str | list[str]]:
     """Plain lines by name. Raises ConfigurationError for an agent that is not onboarded."""
     identity = load_identity(config.state_dir)
     keys = KeyStore.load(config.state_dir / "keys", timedelta(seconds=config.key_life_s))
+    switch = Switch(config.state_dir, identity.forests.values())
     book = journal(config)
     try:
         return {
@@ -27,6 +29,7 @@ def status_of(config: AgentConfig) -> dict[str, str | list[str]]:
             "portal": config.portal or identity.portal,
             "fingerprint": identity.fingerprint,
             "service_accounts": [f"{forest.name}: {forest.account}" for forest in config.forest],
+            "writeback": [f"{one.name}: {switch.of(one.name).replace('_', ' ')}" for one in config.forest],
             "keys": [f"{key} since {made_at:%Y-%m-%d %H:%M} UTC" for key, made_at in keys.ages()],
             "operations": _operations(config, book),
             "unreported": str(len(book.unreported())),

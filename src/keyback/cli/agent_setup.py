@@ -5,6 +5,7 @@ portal and code → directory and service account → anchor → optional featur
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["setup"]
 
+CONFIRMATION_PAUSE = 2.0
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -75,14 +77,12 @@ def setup(
     done = configure(config_file, answers)
     click.echo("\nFinished")
     if done.onboarded:
-        click.echo(
-            f"{done.identity.organization} knows this agent, and has to confirm it. Compare this fingerprint there:"
-        )
+        click.echo(f"{done.identity.organization} has to confirm this agent. Compare this fingerprint there:")
         click.echo(f"\n    {done.identity.fingerprint}\n")
-        click.echo(f"Then start it with: keyback agent run --config {config_file}. It synchronises by itself.")
-        return
+        click.echo(f"Start it with: keyback agent run --config {config_file}. Confirmed, it synchronises by itself.")
     if sync is None:
-        sync = not yes and click.confirm("Synchronise now?", default=True)
+        until = " (waits until it is confirmed; Ctrl-C leaves it to the running agent)" if done.onboarded else ""
+        sync = not yes and click.confirm(f"Synchronise now?{until}", default=True)
     if sync:
         _synchronise(config_file)
 
@@ -178,7 +178,23 @@ def _optional(answers: Answers) -> Answers:
 def _synchronise(file: Path) -> None:
     from keyback.cli.agent import agent
 
+    _await_confirmation(file)
     agent.main(["sync", "run", "--config", str(file)], standalone_mode=False)
+
+
+def _await_confirmation(file: Path) -> None:
+    """Raises LinkError for anything else that keeps it out."""
+    from keyback.agent.build import parts
+    from keyback.agent.config import load
+    from keyback.agent.link import NotConfirmed
+
+    with parts(load(file)) as made:
+        while True:
+            try:
+                made.link.sign_in()
+                return
+            except NotConfirmed:
+                time.sleep(CONFIRMATION_PAUSE)
 
 
 # --- small parts
@@ -187,7 +203,11 @@ def _synchronise(file: Path) -> None:
 def _completed(answers: Answers, file: Path, *, fresh: bool) -> Answers:
     """With what follows from the rest. Raises UsageError for what is still missing."""
     if answers.keytab is None and answers.password_file is None and answers.forest:
-        answers = replace(answers, password_file=file.absolute().parent / f"{answers.forest}.password")
+        folder = file.absolute().parent
+        secrets = folder / "secrets"  # the package's: what is in there the service gets as a credential
+        answers = replace(
+            answers, password_file=(secrets if secrets.is_dir() else folder) / f"{answers.forest}.password"
+        )
     if not answers.domains and answers.forest:
         answers = replace(answers, domains=(answers.forest,))
     missing = [f"--{name}" for name in ("portal", "forest") if not getattr(answers, name)]

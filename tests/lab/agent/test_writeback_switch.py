@@ -68,7 +68,9 @@ def test_off_and_on_while_the_agent_runs(
         assert "off" in stack.keyback("writeback", "status", stack.slug)
         assert not re.search("PRIVATE", (state(agent) / "keys/unseal.json").read_text())
         late = new_person()
-        assert "1 added" in run(agent, "sync", "run").stdout, "synchronisation goes on"
+        wait_until(
+            lambda: "SSPR_0010" in reset(stack, forest, late.account), timeout=30, what="synchronisation goes on"
+        )
 
         began = datetime.now(UTC)
         assert run(agent, "writeback", "on").stdout == f"{forest.dns_domain}: writeback is on.\n"

@@ -25,6 +25,10 @@ from keyback.protocol.messages import ForestState, ForestStates, Served, ServedF
 __all__ = ["ServesAlready", "allow", "declare", "forest_name", "switch"]
 
 
+MOST_FORESTS = 100
+"""Of one organization, that agents bring by themselves."""
+
+
 class ServesAlready(KeybackError):
     code = "serves_already"
 
@@ -66,7 +70,8 @@ def _links(agent: Agent) -> Iterable[AgentForest]:
 
 
 def _join(agent: Agent, name: str, now: datetime) -> AgentForest | None:
-    if Forest.objects.filter(organization_id=agent.organization_id, name=name).exists():
+    known = Forest.objects.filter(organization_id=agent.organization_id)
+    if known.filter(name=name).exists() or known.count() >= MOST_FORESTS:
         return None
     forest = Forest.objects.create(organization_id=agent.organization_id, name=name[:253])
     return _serve(agent, forest, f"agent:{agent.pk}", now)
