@@ -15,7 +15,7 @@ from tests.relay.door import OpenDoor
 
 ARRIVE = ("onboard", "token")
 READ = ("health", "openapi")
-AGENT = ("poll", "writing", "outcome", "people", "keys", "forests", "offboard", "heartbeat", "banned")
+AGENT = ("poll", "writing", "outcome", "people", "show", "keys", "forests", "offboard", "heartbeat", "banned")
 OPERATIONS = (*ARRIVE, *AGENT, *READ)
 
 
