@@ -17,7 +17,6 @@ A worker needs what both doors need, and audit.key.
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import os
 import secrets
@@ -77,7 +76,10 @@ class Keyring:
         """Encrypts with the newest key and opens with any: rotation adds a file, re-encrypts, removes the old one.
 
         Read anew when the directory has changed, so that a rotation needs no restart of any process."""
-        changed_at = self._directory.stat().st_mtime_ns if self._directory.is_dir() else 0
+        try:
+            changed_at = os.stat(self._directory).st_mtime_ns
+        except OSError:
+            changed_at = 0
         if self._rest is None or self._rest[0] != changed_at:
             names = self.rest_names()
             if not names:
@@ -131,7 +133,7 @@ class Keyring:
 def _hmac(key: bytes, *parts: str) -> bytes:
     # Length-prefixed, so that ("ab", "c") and ("a", "bc") differ.
     message = b"".join(len(p).to_bytes(4, "big") + p for p in (part.encode() for part in parts))
-    return hmac.new(key, message, hashlib.sha256).digest()
+    return hmac.digest(key, message, "sha256")
 
 
 def create(directory: Path) -> None:

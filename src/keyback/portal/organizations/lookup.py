@@ -34,6 +34,11 @@ def normalise_user_id(text: str) -> str:
     characters that no keyboard types (NUL, line breaks, lone surrogates, private use)."""
     if len(text) > MAX_USER_ID:
         raise ValueError("a user ID has at most 256 characters")
+    if text.isascii():
+        # What most are: the same, at a tenth of the cost, which counts when a whole directory arrives.
+        plain = text.strip().lower()
+        if plain.isprintable() and plain:
+            return plain
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).strip().casefold())
     if not folded:
         raise ValueError("the user ID is empty")

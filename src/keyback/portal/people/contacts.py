@@ -54,16 +54,18 @@ def index_of(organization_id: UUID, kind: str, value: str) -> bytes:
     return digest
 
 
-def datum_of(person: Person, *, kind: str, origin: str, position: int, value: str, now: datetime) -> ContactDatum:
-    """A row, not saved yet."""
+def datum_of(
+    person: Person, *, kind: str, origin: str, position: int, value: str, now: datetime, index: bytes | None = None
+) -> ContactDatum:
+    """A row, not saved yet. ``index``: that of :func:`index_of`, where it is known already."""
     return ContactDatum(
         organization_id=person.organization_id,
-        person=person,
+        person_id=person.pk,
         kind=kind,
         origin=origin,
         position=position,
         value=seal_value(person.organization_id, place_of(person), kind, value),
-        value_index=index_of(person.organization_id, kind, value),
+        value_index=index or index_of(person.organization_id, kind, value),
         changed_at=now,
     )
 

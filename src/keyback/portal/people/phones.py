@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
 import phonenumbers
-from phonenumbers import PhoneNumberType
+from phonenumbers import PhoneMetadata
 
 __all__ = ["has_extension", "is_region", "mask_phone", "normalise_phone"]
 
 _LONGEST = 60
-# Sending there costs money that somebody else earns, and people may often write their own number in the directory.
-_NEVER = (PhoneNumberType.PREMIUM_RATE, PhoneNumberType.SHARED_COST)
 
 
 def normalise_phone(text: str, region: str) -> str | None:
@@ -24,9 +25,34 @@ def normalise_phone(text: str, region: str) -> str | None:
         number = phonenumbers.parse(text, region or None)
     except phonenumbers.NumberParseException:
         return None
-    if not phonenumbers.is_possible_number(number) or phonenumbers.number_type(number) in _NEVER:
+    if number.country_code is None or not phonenumbers.is_possible_number(number):
         return None
-    return f"+{number.country_code} {phonenumbers.national_significant_number(number)}"
+    national = phonenumbers.national_significant_number(number)
+    if any(pattern.fullmatch(national) for pattern in _costly(number.country_code)):
+        return None
+    return f"+{number.country_code} {national}"
+
+
+@cache
+def _costly(country_code: int) -> tuple[re.Pattern[str], ...]:
+    """Premium rate and shared cost: sending there costs money that somebody else earns, and people may often write
+    their own number in the directory. Looked at alone, since the library's number_type tries all other kinds too, which
+    is most of the time that a synchronised person takes."""
+    found = [
+        description.national_number_pattern
+        for region in phonenumbers.region_codes_for_country_code(country_code)
+        for metadata in (_metadata(country_code, region),)
+        if metadata is not None
+        for description in (metadata.premium_rate, metadata.shared_cost)
+        if description is not None and description.national_number_pattern
+    ]
+    return tuple(re.compile(pattern) for pattern in dict.fromkeys(found))
+
+
+def _metadata(country_code: int, region: str) -> PhoneMetadata | None:
+    if region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
+        return PhoneMetadata.metadata_for_nongeo_region(country_code, None)
+    return PhoneMetadata.metadata_for_region(region, None)
 
 
 def has_extension(text: str, region: str) -> bool:

@@ -16,7 +16,7 @@ from keyback.portal.organizations.lookup import domain_of, normalise_user_id
 from keyback.portal.organizations.models import Domain, Organization
 from keyback.portal.people import contact_changes
 from keyback.portal.people.binding import binding_of
-from keyback.portal.people.bulk import insert
+from keyback.portal.people.bulk import insert, insert_values
 from keyback.portal.people.contacts import datum_of, index_of, normalise_mail
 from keyback.portal.people.models import ContactDatum, Person, Spelling
 from keyback.portal.people.phones import normalise_phone
@@ -169,10 +169,11 @@ def _write_spellings(place: Place, plan: Plan) -> None:
     if plan.changed:
         people = [person.pk for person, _ in plan.changed]
         Spelling.objects.filter(organization_id=place.organization_id, person_id__in=people).delete()
-    insert(
+    insert_values(
         Spelling,
+        ("organization_id", "person_id", "text"),
         [
-            Spelling(organization_id=place.organization_id, text=text, person_id=person.pk)
+            (place.organization_id, person.pk, text)
             for person, record in plan.touched
             for text in _spellings(record, place.domains)
         ],
@@ -223,7 +224,7 @@ def _write_contacts(place: Place, plan: Plan, now: datetime) -> None:
             if row is not None and bytes(row.value_index) == index:
                 del on_file[person.pk, kind, position]
                 continue
-            datum = datum_of(person, kind=kind, origin=_DIRECTORY, position=position, value=value, now=now)
+            datum = datum_of(person, kind=kind, origin=_DIRECTORY, position=position, value=value, now=now, index=index)
             before = was.get((person.pk, kind, index))
             if before is not None:  # only moved
                 datum.changed_at, datum.opens_from = before.changed_at, before.opens_from
