@@ -1,9 +1,9 @@
 """What tests do to a running forest; each function takes the :class:`lab.Forest` first.
 
 Policies: :func:`set_policy`, :func:`add_policy`, :func:`reset_policies`, :func:`set_filter`. People:
-:func:`new_person`, :func:`reset_person`, :func:`delete_person`, :func:`set_password`, :func:`lock_out`,
-:func:`unlock`, :func:`age_password`, :func:`set_attributes`, :func:`get_attributes`, :func:`set_admin_count`,
-:func:`set_inheritance`, :func:`add_to_group`, :func:`remove_from_group`. The service account's rights:
+:func:`new_person`, :func:`add_crowd`, :func:`reset_person`, :func:`delete_person`, :func:`set_password`,
+:func:`lock_out`, :func:`unlock`, :func:`age_password`, :func:`set_attributes`, :func:`get_attributes`,
+:func:`set_admin_count`, :func:`set_inheritance`, :func:`add_to_group`, :func:`remove_from_group`. The service account's rights:
 :func:`remove_right`, :func:`deny_right`, :func:`allow_right`, :func:`restore_rights`. Witnesses: :func:`kinit`,
 :func:`bind`, :func:`audit`, :func:`password_version`.
 """
@@ -25,6 +25,7 @@ from lab._accounts import (
     unlock,
 )
 from lab._audit import AuditEvent, audit
+from lab._crowd import add_crowd
 from lab._policy import add_policy, duration, reset_policies, set_filter, set_policy
 from lab._rights import Right, allow_right, deny_right, remove_right, restore_rights
 from lab._signin import SignIn, bind, kinit
@@ -33,6 +34,7 @@ __all__ = [
     "AuditEvent",
     "Right",
     "SignIn",
+    "add_crowd",
     "add_policy",
     "add_to_group",
     "age_password",

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Collection, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID, uuid4
 
+from keyback.agent.ahead import ahead
 from keyback.agent.catalogue import Kind
 from keyback.agent.clock import Clock
 from keyback.agent.delivery import Delivery, PeopleDoor, batches, group_batches, record, spans
@@ -39,7 +39,6 @@ from keyback.directory import (
 )
 from keyback.directory.errors import DirectoryError
 from keyback.protocol.limits import MAX_OBJECTS_PER_PUSH, MAX_PEOPLE_PER_PUSH
-from keyback.protocol.messages import PushReceipt
 
 __all__ = ["Synchronisation"]
 
@@ -249,16 +248,16 @@ class Synchronisation:
 
 def _push_everybody(task: _Task, progress: Callable[[int], None]) -> _Scope:
     config, scope = task.forest.config, _Scope()
-    with _Ahead(task.delivery) as ahead:
-        for base in config.base_dns:
-            found = people(task.connection, task.domain, base, filter=config.filter, shape=config.shape)
-            # Bases may overlap.
-            for batch in batches(_noted(found, scope.people), MAX_PEOPLE_PER_PUSH):
-                ahead.send(people=[record(person) for person in batch])
-                progress(len(scope.people))
-        found_groups = groups(task.connection, task.group_bases, filter=config.group_filter)
-        for records in group_batches(_noted(found_groups, scope.groups)):
-            ahead.send(groups=records)
+    for base in config.base_dns:
+        found = people(task.connection, task.domain, base, filter=config.filter, shape=config.shape)
+        # Bases may overlap. The directory is read on while a push is under way, so that neither waits for the other.
+        records = (record(person) for person in _noted(found, scope.people))
+        for batch in ahead(batches(records, MAX_PEOPLE_PER_PUSH)):
+            task.delivery.send(people=batch)
+            progress(task.delivery.run.people)
+    found_groups = groups(task.connection, task.group_bases, filter=config.group_filter)
+    for some in ahead(group_batches(_noted(found_groups, scope.groups))):
+        task.delivery.send(groups=some)
     return scope
 
 
@@ -292,30 +291,3 @@ def _noted(found: Iterable[T], seen: set[bytes]) -> Iterator[T]:
         if guid not in seen:
             seen.add(guid)
             yield one
-
-
-class _Ahead:
-    """Sends one push while the next is being read."""
-
-    def __init__(self, delivery: Delivery) -> None:
-        self._delivery = delivery
-        self._pool = ThreadPoolExecutor(1, "push")
-        self._under_way: Future[PushReceipt] | None = None
-
-    def __enter__(self) -> _Ahead:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        try:
-            if kind is None:
-                self._wait()
-        finally:
-            self._pool.shutdown(wait=True)
-
-    def send(self, **content: Any) -> None:
-        self._wait()
-        self._under_way = self._pool.submit(self._delivery.send, **content)
-
-    def _wait(self) -> None:
-        if self._under_way is not None:
-            self._under_way.result()
