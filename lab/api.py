@@ -3,9 +3,9 @@
 Policies: :func:`set_policy`, :func:`add_policy`, :func:`reset_policies`, :func:`set_filter`. People:
 :func:`new_person`, :func:`add_crowd`, :func:`reset_person`, :func:`delete_person`, :func:`set_password`,
 :func:`lock_out`, :func:`unlock`, :func:`age_password`, :func:`set_attributes`, :func:`get_attributes`,
-:func:`set_admin_count`, :func:`set_inheritance`, :func:`add_to_group`, :func:`remove_from_group`. The service account's rights:
-:func:`remove_right`, :func:`deny_right`, :func:`allow_right`, :func:`restore_rights`. Witnesses: :func:`kinit`,
-:func:`bind`, :func:`audit`, :func:`password_version`.
+:func:`set_admin_count`, :func:`set_inheritance`, :func:`add_to_group`, :func:`remove_from_group`. The service
+account's rights: :func:`remove_right`, :func:`deny_right`, :func:`allow_right`, :func:`restore_rights`. Witnesses:
+:func:`kinit`, :func:`bind`, :func:`audit`, :func:`password_version`.
 """
 
 from lab._accounts import (
