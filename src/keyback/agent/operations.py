@@ -19,7 +19,8 @@ from keyback.agent.clock import Clock
 from keyback.agent.forests import Forest
 from keyback.agent.refusals import Refused, from_directory
 from keyback.agent.resolve import Found, Question, find_out
-from keyback.agent.steps import Seen, Steps, Task, Withdrawn, ended, must_change
+from keyback.agent.steps import Steps
+from keyback.agent.tasks import Seen, Task, Withdrawn, ended, must_change
 from keyback.directory import (
     BindAnswer,
     Connection,

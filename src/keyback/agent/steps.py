@@ -1,12 +1,9 @@
-"""The steps that a request takes through the agent. The roads made of them are in keyback.agent.writeback."""
+"""The steps that a request takes through the agent. The roads made of them are in keyback.agent.operations."""
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -22,11 +19,10 @@ from keyback.agent.link import LinkError, Unreachable
 from keyback.agent.link import Refused as PortalRefused
 from keyback.agent.refusals import Refused, from_guard
 from keyback.agent.screen import Screen
+from keyback.agent.tasks import SELF, Seen, Task, Withdrawn, capped, must_change
 from keyback.agent.tries import Tries
 from keyback.directory import (
-    Account,
     Connection,
-    Lockout,
     Reason,
     Refusal,
     change_password,
@@ -37,7 +33,7 @@ from keyback.directory import (
 )
 from keyback.directory import errors as directory
 from keyback.errors import KeybackError
-from keyback.passwords import Code, DirectoryPolicy, check
+from keyback.passwords import Code, check
 from keyback.passwords.rules import OF_WORDS
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.errors import Malformed, Mismatched, Unopenable
@@ -46,7 +42,6 @@ from keyback.protocol.messages import (
     Before,
     Envelope,
     Finding,
-    Inspection,
     Operation,
     Outcome,
     OutcomeReceipt,
@@ -59,7 +54,7 @@ from keyback.protocol.outcomes import OutcomeCode, Shortfall, sspr_code
 from keyback.protocol.sealing import Sealed, box_info, open_box
 from keyback.protocol.signing import verify_envelope
 
-__all__ = ["Portal", "Seen", "Steps", "Task", "Withdrawn", "capped", "ended", "operation_events"]
+__all__ = ["Portal", "Steps"]
 
 
 class Portal(Protocol):
@@ -69,55 +64,6 @@ class Portal(Protocol):
 
     def report(self, outcome: Outcome) -> OutcomeReceipt: ...
 
-
-@dataclass(slots=True)
-class Task:
-    """One request on its road. ``gone_at``: when the portal gives it up, on the clock of `Clock.elapsed`.
-
-    ``sent``: from here on nobody may say that it was not written without having looked. ``account`` and ``server`` are
-    for the log, once they are known.
-    """
-
-    envelope: Envelope
-    work: Work
-    fence: int
-    box: bytes | None
-    gone_at: float
-    before: Before | None = None
-    sent: bool = False
-    account: str = ""
-    server: str = ""
-    notes: list[str] = field(default_factory=list)
-    shortfalls: list[Shortfall] = field(default_factory=list)
-
-    @property
-    def request_id(self) -> UUID:
-        return self.envelope.request_id
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """The account as found just before the write, on the connection that will write it."""
-
-    connection: Connection
-    account: Account
-    policy: DirectoryPolicy
-    lockout: Lockout
-    now: datetime
-
-
-class Withdrawn(Exception):
-    """The portal did not grant the write. Nothing was sent, and the portal knows what becomes of the request."""
-
-
-_EVENTS: dict[Operation, tuple[Kind, Kind, Kind]] = {
-    Operation.CHANGE: (Kind.CHANGE_START, Kind.CHANGE_SUCCESS, Kind.CHANGE_FAIL),
-    Operation.VERIFY: (Kind.VERIFY_START, Kind.VERIFY_SUCCESS, Kind.VERIFY_FAIL),
-    Operation.UNLOCK: (Kind.UNLOCK_START, Kind.UNLOCK_SUCCESS, Kind.UNLOCK_FAIL),
-    Operation.EXPIRE: (Kind.EXPIRE_START, Kind.EXPIRE_SUCCESS, Kind.EXPIRE_FAIL),
-}
-_BY_PERSON = (Kind.RESET_START, Kind.RESET_SUCCESS, Kind.RESET_FAIL)
-_BY_ADMINISTRATOR = (Kind.ADMIN_RESET_START, Kind.ADMIN_RESET_SUCCESS, Kind.ADMIN_RESET_FAIL)
 
 _SHORTFALLS = {
     Shortfall.STILL_EXPIRED: (
@@ -132,14 +78,8 @@ _PASSWORDS: dict[Operation, set[str]] = {
     Operation.CHANGE: {"new", "current"},
     Operation.VERIFY: {"current"},
 }
-_SELF = "self"
 _PASSWORD_REASONS = frozenset({Reason.CANNOT_CHANGE, Reason.SMART_CARD_REQUIRED, Reason.NEVER_EXPIRES})
 _STATES = _PASSWORD_REASONS | {Reason.DISABLED, Reason.ACCOUNT_EXPIRED}
-
-
-def operation_events(operation: Operation, initiator: str) -> tuple[Kind, Kind, Kind]:
-    """The start, success and failure events of an operation."""
-    return _EVENTS.get(operation) or (_BY_PERSON if initiator == _SELF else _BY_ADMINISTRATOR)
 
 
 class Steps:
@@ -372,37 +312,8 @@ class Steps:
         self.tell(kind, task, text)
 
 
-def ended(
-    task: Task,
-    code: OutcomeCode,
-    *,
-    detail: str = "",
-    findings: Sequence[Finding] = (),
-    inspection: Inspection | None = None,
-) -> Outcome:
-    """The outcome of a request, under the fence that it has now."""
-    return Outcome(
-        request_id=task.request_id,
-        fence=task.fence,
-        code=code,
-        findings=list(findings),
-        inspection=inspection,
-        detail=detail[:1000],
-    )
-
-
-def must_change(task: Task, account: Account) -> bool:
-    """Whether this write is to make the password a temporary one. Where passwords never expire pwdLastSet 0 asks for
-    nothing, and would surprise whoever removes that flag years later."""
-    return task.envelope.flags.must_change and not account.never_expires
-
-
 def _codes(findings: list[Finding]) -> str:
     return ", ".join(finding.code for finding in findings)
-
-
-def capped(operation: Operation) -> Refused:
-    return Refused(OutcomeCode.CAPPED, [Kind.CAPPED], f"{operation} has stopped at its cap")
 
 
 def _forgiven(task: Task) -> frozenset[Reason]:
@@ -413,6 +324,6 @@ def _forgiven(task: Task) -> frozenset[Reason]:
         return frozenset({Reason.NEVER_EXPIRES})
     if task.envelope.operation is Operation.VERIFY:
         return _STATES
-    if task.envelope.initiator != _SELF or task.envelope.operation is Operation.UNLOCK:
+    if task.envelope.initiator != SELF or task.envelope.operation is Operation.UNLOCK:
         return _PASSWORD_REASONS
     return frozenset()

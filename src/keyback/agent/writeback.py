@@ -31,8 +31,9 @@ from keyback.agent.operations import Operations, stale
 from keyback.agent.refusals import Refused, from_directory
 from keyback.agent.resolve import Question, find_out
 from keyback.agent.screen import Screen
-from keyback.agent.steps import Portal, Steps, Task, Withdrawn, capped, ended, operation_events
+from keyback.agent.steps import Portal, Steps
 from keyback.agent.switch import State, Switch
+from keyback.agent.tasks import Task, Withdrawn, capped, ended, operation_events
 from keyback.directory import errors as directory
 from keyback.directory import read_account
 from keyback.protocol.encoding import b64decode

@@ -168,17 +168,6 @@ def test_accounts_out_of_scope_listed_or_gone_are_refused(forest: Forest, tmp_pa
         desk.close()
 
 
-def test_a_missing_right_is_told_as_such(
-    desk: Desk, new_person: NewPerson, guid_of: GuidOf, rights: Callable[[str], None]
-) -> None:
-    person = new_person(Kind.ORDINARY)
-    rights("reset-password")
-    order = desk.order(guid_of(person.account), Operation.RESET, NEW)
-    assert desk.do(order).code is OutcomeCode.PERMISSION
-    assert desk.story(order) == ["31001", "33004", "31003"]
-    assert "missing: Reset Password" in desk.events(order)[1].message
-
-
 def test_a_lock_out_that_cannot_be_cleared_leaves_everything_as_it_was_and_both_are_told(
     forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf, rights: Callable[[str], None]
 ) -> None:
@@ -286,19 +275,6 @@ def test_the_older_controller_without_the_control_is_told_before_anything_is_sen
         assert api.kinit(older_forest, "grace", INITIAL_PASSWORD) is SignIn.OK
     finally:
         desk.close()
-
-
-def test_wrong_credentials_of_the_service_account_are_told_as_such(
-    forest: Forest, desk: Desk, guid_of: GuidOf, tmp_path: Path
-) -> None:
-    wrong = tmp_path / "wrong"
-    wrong.touch(0o600)
-    wrong.write_text("Not-The-Passw0rd")
-    desk.close()
-    desk.start(password_file=str(wrong))
-    order = desk.order(guid_of("ada"), Operation.RESET, NEW)
-    assert desk.do(order).code is OutcomeCode.CREDENTIALS
-    assert desk.story(order) == ["31001", "6329", "33009", "31003"]
 
 
 def test_a_controller_that_is_down_is_passed_over(
