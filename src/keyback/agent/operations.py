@@ -80,6 +80,7 @@ class Operations:
             password_expired=account.password_expired,
             policy=Policy.model_validate(seen.policy.to_dict()),
             possible_from=ends if ends and ends > seen.now else None,
+            password_expires_at=account.password_expires_at,
         )
         return ended(task, OutcomeCode.DONE, inspection=inspection)
 

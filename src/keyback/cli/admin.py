@@ -101,6 +101,7 @@ def _described(seen: dict[str, Any]) -> list[tuple[str, str]]:
         ("locked out", _yes(seen["locked_out"])),
         ("must change at sign-in", _yes(seen["must_change"])),
         ("password expired", _yes(seen["password_expired"])),
+        ("password expires", str(seen.get("password_expires_at") or "never, or at the next sign-in")),
         ("can be changed from", seen["possible_from"] or "now"),
         ("policy", str(policy.get("name") or "the domain's")),
         *((name.replace("_", " "), str(value)) for name, value in policy.items() if name != "name"),

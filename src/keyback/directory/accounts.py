@@ -67,6 +67,7 @@ _ATTRIBUTES = (
     "badPasswordTime",
     "tokenGroups",
     "msDS-ResultantPSO",
+    "msDS-UserPasswordExpiryTimeComputed",
     "nTSecurityDescriptor",
 )
 
@@ -135,6 +136,7 @@ class Account:
     bad_pwd_count: int
     bad_password_at: datetime | None
     password_changed_at: datetime | None
+    password_expires_at: datetime | None
     token_group_sids: frozenset[str]
     versions: Versions
     resultant_pso: str | None
@@ -252,7 +254,6 @@ def _dacl(entry: Entry) -> Dacl | None:
 
 
 def _account(entry: Entry) -> Account:
-    expires = entry.number("accountExpires")
     return Account(
         dn=entry.dn,
         guid=entry.guid("objectGUID"),
@@ -266,16 +267,21 @@ def _account(entry: Entry) -> Account:
         computed=entry.number("msDS-User-Account-Control-Computed"),
         pwd_last_set=filetime(entry.number("pwdLastSet")),
         lockout_time=filetime(entry.number("lockoutTime")),
-        account_expires=None if expires == NEVER else filetime(expires),
+        account_expires=_moment(entry.number("accountExpires")),
         admin_count=entry.number("adminCount"),
         bad_pwd_count=entry.number("badPwdCount"),
         bad_password_at=filetime(entry.number("badPasswordTime")),
         password_changed_at=_written(entry).get(_ATTRIBUTE_UNICODE_PWD, _NEVER)[1],
+        password_expires_at=_moment(entry.number("msDS-UserPasswordExpiryTimeComputed")),
         token_group_sids=frozenset(map(sid_text, entry.raw("tokenGroups"))),
         versions=_versions(entry),
         resultant_pso=entry.text("msDS-ResultantPSO") or None,
         dacl=_dacl(entry),
     )
+
+
+def _moment(value: int) -> datetime | None:
+    return None if value == NEVER else filetime(value)
 
 
 def _versions(entry: Entry) -> Versions:

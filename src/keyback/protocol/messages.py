@@ -164,6 +164,7 @@ class Inspection(Message):
     """What the agent found when it looked at the account.
 
     ``possible_from``: time from which the minimum age allows a new password; None when it does now.
+    ``password_expires_at``: by the maximum age; None for never, and where it must be changed anyway.
     """
 
     password_version: Version
@@ -172,6 +173,7 @@ class Inspection(Message):
     password_expired: bool
     policy: Policy
     possible_from: AwareDatetime | None = None
+    password_expires_at: AwareDatetime | None = None
 
 
 class Outcome(Message):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -40,6 +41,19 @@ def test_an_inspection_tells_from_when_a_change_is_possible(
     inspection = desk.do(desk.order(guid_of(person.account), Operation.INSPECT)).inspection
     assert inspection is not None
     assert inspection.possible_from is not None
+
+
+def test_an_inspection_tells_when_the_password_expires_by_the_policy_that_applies(
+    forest: Forest, desk: Desk, guid_of: GuidOf
+) -> None:
+    inspection = desk.do(desk.order(guid_of("fibonacci"), Operation.INSPECT)).inspection
+    assert inspection is not None and inspection.password_expires_at is not None
+    told = api.get_attributes(forest, "fibonacci", "msDS-UserPasswordExpiryTimeComputed", "pwdLastSet")
+    expires, last_set = (int(told[name][0]) for name in ("msDS-UserPasswordExpiryTimeComputed", "pwdLastSet"))
+    assert expires - last_set == 30 * 86_400 * 10**7  # the fine-grained policy's
+    assert inspection.password_expires_at == datetime(1601, 1, 1, tzinfo=UTC) + timedelta(microseconds=expires // 10)
+    never = desk.do(desk.order(guid_of("niels"), Operation.INSPECT)).inspection
+    assert never is not None and never.password_expires_at is None
 
 
 @pytest.mark.parametrize(
