@@ -171,11 +171,11 @@ def boxes_for(page: Page, password: str | None, current: str | None = None) -> d
     }
 
 
-def mails() -> list[dict[str, str]]:
-    """Every mail that is queued, opened, oldest first."""
+def mails(**chosen: Any) -> list[dict[str, str]]:
+    """Every mail that is queued, opened, oldest first. ``chosen``: only those messages."""
     return [
         json.loads(open_value(row.organization_id, row.id, "message", bytes(row.sealed).decode()))
-        for row in Message.objects.order_by("created_at")
+        for row in Message.objects.filter(**chosen).order_by("created_at")
         if row.sealed is not None
     ]
 
