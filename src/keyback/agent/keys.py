@@ -131,7 +131,10 @@ class KeyStore:
         none."""
         with self._lock:
             self._look()
-            newest = self._unseal[-1]
+            return self._newest()
+
+    def _newest(self) -> UnsealKey:
+        newest = self._unseal[-1]
         point = unseal_key_bytes(newest.private.public_key())
         return UnsealKey(
             key=newest.stored.key,
@@ -168,8 +171,9 @@ class KeyStore:
     def renew(self, now: datetime) -> UnsealKey:
         """One more key, whatever became of the others: with it what was damaged is whole again. Raises OSError."""
         with self._lock, self._exclusive():
-            self._save([*self._unseal, _make(now, announced=False)])
-        return self.newest()
+            told = [one for one in self._unseal if one.stored.announced]
+            self._save([*told, _make(now, announced=False)])
+            return self._newest()
 
     def destroy(self) -> None:
         """No password can be unsealed from now on. Raises OSError."""
@@ -180,11 +184,11 @@ class KeyStore:
         """The agent's own key too: it can say nothing any more. Raises OSError."""
         (self._folder / _SIGN_FILE).unlink(missing_ok=True)
 
-    def unannounced(self) -> bool:
-        """Whether the portal has yet to hear of the newest key."""
+    def unannounced(self) -> UnsealKey | None:
+        """The newest key, if the portal has yet to hear of it."""
         with self._lock:
             self._look()
-            return bool(self._unseal) and not self._unseal[-1].stored.announced
+            return None if not self._unseal or self._unseal[-1].stored.announced else self._newest()
 
     def announced(self, key: str, now: datetime) -> None:
         """The portal knows this key from now on; those before it begin to die."""

@@ -245,8 +245,7 @@ class Service:
             try:
                 if self._keys.roll(self._clock.now()):
                     self._events.write(Kind.KEY_PAIR_CREATED, key=self._keys.newest().key)
-                if self._keys.unannounced():
-                    key = self._keys.newest()
+                if key := self._keys.unannounced():
                     self._link.new_key(key)
                     self._keys.announced(key.key, self._clock.now())
                 self._switchboard.agree(self._clock.now())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from dns.rdatatype import SRV
 from keyback.directory.errors import Unreachable
 
 __all__ = ["Controllers", "find_controllers"]
+
+_HOST = re.compile(r"[a-z0-9_][a-z0-9_.-]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +65,6 @@ def _hosts(resolver: dns.resolver.Resolver, name: str) -> list[str]:
     except dns.exception.DNSException as error:
         raise Unreachable(name, f"DNS: {type(error).__name__}") from error
     records = sorted(answer, key=lambda one: (one.priority, -one.weight, one.target))
-    return [one.target.to_text(omit_final_dot=True).lower() for one in records]
+    hosts = [one.target.to_text(omit_final_dot=True).lower() for one in records]
+    # They become part of an address, in which other characters would mean something.
+    return [host for host in hosts if _HOST.fullmatch(host)]

@@ -49,6 +49,12 @@ def test_priority_comes_before_weight(zone: Srv) -> None:
     assert find_controllers(DOMAIN, name_servers=[zone.address]).hosts[:3] == ("a.test", "b.test", "c.test")
 
 
+def test_a_name_that_would_be_more_than_a_host_is_left_out(zone: Srv) -> None:
+    zone.records[f"_ldap._tcp.{ZONE}"] = [r"0 1 389 dc1/evil\@elsewhere.test.", "0 1 389 dc3.corp.example.test."]
+    found = find_controllers(DOMAIN, name_servers=[zone.address])
+    assert found.hosts == ("dc3.corp.example.test", "dc1.corp.example.test")
+
+
 def test_a_domain_without_controllers_is_named(zone: Srv) -> None:
     with pytest.raises(Unreachable, match=r"elsewhere\.test: DNS names no domain controller"):
         find_controllers("elsewhere.test", name_servers=[zone.address])
