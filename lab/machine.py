@@ -45,6 +45,7 @@ if grep -q "^nodev.cgroup$" /proc/filesystems && grep -q " cgroup " /proc/mounts
 else
     mount -t cgroup2 cgroup2 sys/fs/cgroup
 fi
+mount --make-rshared .  # as a container's manager has to: systemd hands credentials over through a mount
 exec env -i container=keyback PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . /lib/systemd/systemd --system \
     --log-target=null --show-status=0 systemd.unit=multi-user.target
 """

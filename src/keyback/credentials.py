@@ -20,7 +20,7 @@ __all__ = ["give_back", "secret_file"]
 def secret_file(path: Path) -> Path:
     """Where the service manager shows this secret to this process; else the path itself."""
     shown = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent")) / f"secret_{path.name}"
-    return shown if shown.is_file() else path
+    return shown if os.path.isfile(shown) else path  # False too where the directory is another service's
 
 
 def give_back(directory: Path) -> None:

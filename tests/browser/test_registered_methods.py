@@ -27,7 +27,7 @@ from keyback.portal.methods.questions.catalogue import PREDEFINED
 USER_ID = "cleo@example.test"
 OLD, NEW = "Sommer-war-warm-6", "Winter-ist-kalt-7"
 METHODS = ("passkey", "authenticator", "questions", "access_pass", "call_mobile")
-NUMBER, KEYS = "+44 7700900123", "gateway-7d1e"
+NUMBER, KEYS = "+44 7700900123", "gateway-7d1e-40b2-9c55"
 _AUTHENTICATOR = {
     "protocol": "ctap2",
     "transport": "internal",

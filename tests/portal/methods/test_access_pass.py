@@ -1,11 +1,13 @@
 """Temporary access passes: made at the helpdesk, typed once or many times, and in nobody's power to close."""
 
+from collections.abc import Callable
+
 import pytest
 from django.utils import timezone
 from tests.portal.commands import Here
 from tests.portal.methods.conftest import Clock, allow
 from tests.portal.recovery.test_cloud_person import NEW, choose
-from tests.portal.walk import Page, Walker, mails, newest_code
+from tests.portal.walk import FakeDirectory, Page, Walker, mails, newest_code
 
 from keyback.portal.audit.models import AuditEntry
 from keyback.portal.methods.access_pass.passes import purge
@@ -78,6 +80,18 @@ def test_somebody_who_never_had_a_password_sets_the_first(here: Here, cleo: Pers
     ContactDatum.objects.all().delete()
     assert type_pass(walker, make(here)).heading == CHOOSE
     assert "Your password is changed" in choose(walker, NEW)
+
+
+def test_for_a_person_of_the_directory_the_agent_looks_next(
+    here: Here, walker: Walker, make_ada: Callable[..., Person], directory: FakeDirectory
+) -> None:
+    ada = make_ada()
+    text = here.ok("security-info", "pass", "ada@example.test").strip()
+    page = to_pass(walker, "corp\\ada")
+    walker.post(PATH, page.forms[PATH] | {"pass": text})
+    assert walker.recovery().state == "inspect"
+    directory.inspect(ada)
+    assert walker.get("/recover/password").heading == CHOOSE
 
 
 def test_a_new_one_ends_the_old_one(here: Here, walker: Walker) -> None:

@@ -24,7 +24,7 @@ PATH = "/recover/call_mobile/"
 CHOOSE = "What should your new password be?"
 PRESS = "Can you hear your phone?"
 NOT_YET = "No # has come yet."
-SECRET = "gateway-7d1e"
+SECRET = "gateway-7d1e-40b2-9c55"
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +98,13 @@ def test_only_the_gateway_reports(walker: Walker, gateway: Gateway, secret: str)
     [call] = arrived(gateway, Channel.VOICE)
     assert report(call, secret=secret) == 401
     assert NOT_YET in go_on(walker, page).text
+
+
+def test_a_secret_that_can_be_guessed_opens_nothing(walker: Walker, gateway: Gateway, settings: Any) -> None:
+    settings.CONFIG.voice.keys.write_text("short")
+    called(walker)
+    [call] = arrived(gateway, Channel.VOICE)
+    assert report(call, secret="short") == 401
 
 
 @pytest.mark.parametrize("body", ["", "[]", "{}", '{"id": 5, "key": "#"}', '{"id": "x", "key": "#"}', "[" * 5000])
