@@ -13,6 +13,7 @@ from django.utils import timezone
 from keyback.portal.account import lockout
 from keyback.portal.audit.models import AuditEntry
 from keyback.portal.limits.clients import Client
+from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person, Spelling
 from tests.portal.account.conftest import Clock
 from tests.portal.account.signing import name, sign_in, type_password
@@ -79,7 +80,7 @@ def test_strangers_lock_out_strangers_and_not_the_browser_where_she_signed_in_be
 def test_one_address_cannot_try_one_password_on_everybody(cleo: Person) -> None:
     client = Client("block", "192.0.2.9")
     for number in range(200):
-        lockout.take(cleo.organization_id, f"typed {number}", f"person {number}", client, timezone.now())
+        lockout.take(cleo.organization, f"typed {number}", f"person {number}", client, timezone.now())
     assert sign_in(Walker("192.0.2.9"), "cleo@example.test").status == 429
     assert sign_in(Walker("192.0.2.10"), "cleo@example.test").heading == "Your account"
 
@@ -128,3 +129,12 @@ _VALUES = r"E?'[^']*'|x'[0-9A-F]*'|\b\d+\b|s\d+_x\d+|::\w+| |NULL"
 
 def _rows() -> dict[str, int]:
     return {model.__name__: model.objects.count() for model in apps.get_models() if model.__name__ != "Session"}
+
+
+def test_an_organization_may_count_for_the_whole_account(cleo: Person) -> None:
+    Organization.objects.update(limit_profile="account")
+    mine = Walker("192.0.2.1")
+    sign_in(mine, "cleo@example.test")
+    del mine.client.cookies["keyback"]  # she closed the browser
+    fail(Walker("198.51.100.1"), 10)
+    assert sign_in(mine, "cleo@example.test").status == 429

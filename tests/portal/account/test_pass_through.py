@@ -11,7 +11,7 @@ from django.utils import timezone
 from keyback.portal.agents.models import Agent
 from keyback.portal.audit.models import AuditEntry
 from keyback.portal.organizations.models import Organization
-from keyback.portal.people.models import Person
+from keyback.portal.people.models import Person, Spelling
 from keyback.portal.writeback.models import WritebackRequest
 from keyback.protocol.outcomes import OutcomeCode
 from tests.portal.account.conftest import Clock
@@ -306,3 +306,13 @@ def test_in_a_mixed_house_an_unknown_user_id_always_looks_the_same(ada: Person, 
         assert once == again
         looks[user_id] = once
     assert set(looks.values()) == {True, False}
+
+
+def test_a_user_id_that_names_somebody_else_by_now_signs_nobody_in(
+    ada: Person, make_ada: Callable[..., Person], walker: Walker, directory: FakeDirectory
+) -> None:
+    type_password(walker)
+    directory.verify()
+    Spelling.objects.filter(text="ada@example.test").update(person=make_ada("grace"))
+    assert walker.get("/sign-in/wait").status == 422
+    assert walker.get("/account").heading == "Sign in"

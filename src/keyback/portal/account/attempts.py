@@ -15,7 +15,7 @@ from keyback.portal.account import lockout
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.limits.budgets import Blocked
-from keyback.portal.limits.clients import client_of
+from keyback.portal.limits.clients import Client, client_of
 from keyback.portal.middleware import tracking_id_of
 from keyback.portal.organizations.lookup import normalise_user_id, resolve
 from keyback.portal.organizations.models import Organization
@@ -23,7 +23,18 @@ from keyback.portal.people import cloud
 from keyback.portal.people.models import Person
 from keyback.portal.vault import VaultMismatch, open_value, seal_value
 
-__all__ = ["Attempt", "WrongPassword", "attempt_of", "begin", "forget", "kind_of", "note", "noted", "prove_cloud"]
+__all__ = [
+    "Attempt",
+    "WrongPassword",
+    "attempt_of",
+    "begin",
+    "client_for",
+    "forget",
+    "kind_of",
+    "note",
+    "noted",
+    "prove_cloud",
+]
 
 _KEY = "sign_in"
 _NOBODY = UUID(int=0)
@@ -89,6 +100,11 @@ def forget(request: HttpRequest) -> None:
     request.session.pop(_KEY, None)
 
 
+def client_for(request: HttpRequest, attempt: Attempt) -> Client:
+    """For whom a try counts."""
+    return client_of(request, attempt.person.id if attempt.person else attempt.typed)
+
+
 def kind_of(person: Person) -> str:
     """Where this person's password is, as the audit names it."""
     return "cloud" if person.source == Person.Source.CLOUD else "pass_through"
@@ -96,10 +112,9 @@ def kind_of(person: Person) -> str:
 
 def prove_cloud(request: HttpRequest, attempt: Attempt, password: str, now: datetime) -> Person:
     """The person, if the portal keeps this password for them. Raises WrongPassword or Blocked."""
-    client = client_of(request, attempt.person.id if attempt.person else attempt.typed)
-    organization_id = attempt.organization.id
+    client = client_for(request, attempt)
     try:
-        allowed = lockout.take(organization_id, attempt.typed, attempt.subject, client, now)
+        allowed = lockout.take(attempt.organization, attempt.typed, attempt.subject, client, now)
     except Blocked as blocked:
         audit(request, attempt, Activity.SIGN_IN_BLOCKED, Result.REFUSED, now, budget=blocked.budget)
         raise
@@ -107,7 +122,7 @@ def prove_cloud(request: HttpRequest, attempt: Attempt, password: str, now: date
     if attempt.person is None or not (right and allowed):
         audit(request, attempt, Activity.SIGN_IN_FAILED, Result.FAILURE, now)
         raise WrongPassword("wrong user ID or password")
-    lockout.forgive(organization_id, attempt.typed, attempt.subject, client)
+    lockout.forgive(attempt.organization, attempt.typed, attempt.subject, client)
     audit(request, attempt, Activity.SIGNED_IN, Result.SUCCESS, now, kind=kind_of(attempt.person))
     return attempt.person
 

@@ -11,7 +11,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from keyback.portal.limits.budgets import Blocked, Budget, clear_all, count_of, spend, spend_all
-from keyback.portal.limits.clients import Client
+from keyback.portal.limits.clients import Client, counting
+from keyback.portal.organizations.models import Organization
 
 __all__ = ["forgive", "take", "unlock"]
 
@@ -25,13 +26,14 @@ LOCKOUTS = Budget("sign_in_lockouts", 1_000_000, _DAY)
 """How often the same key was locked out within a day; it closes nothing itself."""
 
 
-def take(organization_id: UUID, typed: str, subject: str, client: Client, now: datetime) -> bool:
+def take(organization: Organization, typed: str, subject: str, client: Client, now: datetime) -> bool:
     """Takes one try. Raises Blocked for what was typed; False when the person's own count is closed."""
     if client.kind != "office":  # hundreds of people share its address
-        spend(organization_id, BY_ONE_CLIENT, client.key, now=now)
-    _take(organization_id, typed, client, now)
+        spend(organization.id, BY_ONE_CLIENT, client.key, now=now)
+    counted = counting(client, organization.limit_profile)
+    _take(organization.id, typed, counted, now)
     try:
-        _take(organization_id, subject, client, now)
+        _take(organization.id, subject, counted, now)
     except Blocked:
         return False
     return True
@@ -51,14 +53,15 @@ def _take(organization_id: UUID, key: str, client: Client, now: datetime) -> Non
 _NAME = "sign_in"
 
 
-def unlock(organization_id: UUID, typed: str, subject: str, client: Client) -> None:
+def unlock(organization: Organization, typed: str, subject: str, client: Client) -> None:
     """Whoever proved who they are opens what others closed, too."""
-    forgive(organization_id, typed, subject, client)
-    clear_all(organization_id, *((POOL, (key,)) for key in (typed, subject)))
+    forgive(organization, typed, subject, client)
+    clear_all(organization.id, *((POOL, (key,)) for key in (typed, subject)))
 
 
-def forgive(organization_id: UUID, typed: str, subject: str, client: Client) -> None:
+def forgive(organization: Organization, typed: str, subject: str, client: Client) -> None:
     """It was who they said they were, here: their own tries are forgotten, the strangers' pool is not."""
     counted = (Budget(_NAME, TRIES, _DAY), LOCKOUTS)
-    keys = [(budget, (key, client.key)) for budget in counted for key in (typed, subject)]
-    clear_all(organization_id, *keys)
+    who = counting(client, organization.limit_profile).key
+    keys = [(budget, (key, who)) for budget in counted for key in (typed, subject)]
+    clear_all(organization.id, *keys)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -17,11 +18,10 @@ from django.http import HttpRequest
 
 from keyback.errors import KeybackError
 from keyback.portal.account import lockout
-from keyback.portal.account.attempts import Attempt, audit, kind_of, note, noted
+from keyback.portal.account.attempts import Attempt, audit, client_for, kind_of, note, noted
 from keyback.portal.account.signin import Stage
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.limits.budgets import Blocked
-from keyback.portal.limits.clients import client_of
 from keyback.portal.middleware import track, tracking_id_of
 from keyback.portal.organizations.models import Forest
 from keyback.portal.people.binding import PersonBent
@@ -36,6 +36,7 @@ from keyback.portal.writeback.preparation import (
     prepare,
     submit,
 )
+from keyback.portal.writeback.results import Result as Outcome
 from keyback.portal.writeback.results import result_of
 from keyback.protocol.limits import QUEUE_LIFE
 from keyback.protocol.messages import Operation
@@ -96,9 +97,9 @@ def send(request: HttpRequest, attempt: Attempt, request_id: UUID, boxes: dict[U
     if boxes.keys() != targets or any(len(box) != BOX_BYTES for box in boxes.values()):
         raise BoxesRefused("one box for each prepared agent, of the protocol's length")
     track(request, preparation.envelope.tracking_id)
-    client = client_of(request, attempt.person.id if attempt.person else attempt.typed)
+    client = client_for(request, attempt)
     try:
-        allowed = lockout.take(attempt.organization.id, attempt.typed, attempt.subject, client, now)
+        allowed = lockout.take(attempt.organization, attempt.typed, attempt.subject, client, now)
     except Blocked as blocked:
         audit(request, attempt, Activity.SIGN_IN_BLOCKED, Result.REFUSED, now, budget=blocked.budget)
         raise
@@ -147,7 +148,18 @@ def waiting(request: HttpRequest, attempt: Attempt, now: datetime) -> bool:
         return False
     if kept["answer_at"] is not None:
         return now < datetime.fromisoformat(kept["answer_at"])
-    return attempt.person is not None and result_of(attempt.person, UUID(kept["asked"])).waiting
+    result = _result(attempt, kept)
+    return result is not None and result.waiting
+
+
+def _result(attempt: Attempt, kept: dict[str, Any]) -> Outcome | None:
+    """None where the user ID names somebody else by now, or nobody."""
+    if attempt.person is None:
+        return None
+    try:
+        return result_of(attempt.person, UUID(kept["asked"]))
+    except WritebackRequest.DoesNotExist:
+        return None
 
 
 def answer(request: HttpRequest, attempt: Attempt, now: datetime) -> Answer | None:
@@ -157,14 +169,16 @@ def answer(request: HttpRequest, attempt: Attempt, now: datetime) -> Answer | No
         return None
     track(request, UUID(kept["tracking"]))
     note(request, sent_at=None)
-    if kept["answer_at"] is not None or attempt.person is None:
+    if kept["answer_at"] is not None:
         slow = datetime.fromisoformat(kept["answer_at"]) - datetime.fromisoformat(kept["sent_at"])
         return Answer(None, unreachable=slow >= timedelta(seconds=QUEUE_LIFE))
-    result = result_of(attempt.person, UUID(kept["asked"]))
+    result = _result(attempt, kept)
+    if result is None or attempt.person is None:
+        return Answer(None)
     if not result.succeeded:
         audit(request, attempt, Activity.SIGN_IN_FAILED, Result.FAILURE, now, outcome=result.code or "expired")
         return Answer(None, unreachable=result.code in (None, OutcomeCode.UNREACHABLE))
-    lockout.forgive(attempt.organization.id, attempt.typed, attempt.subject, client_of(request, attempt.person.id))
+    lockout.forgive(attempt.organization, attempt.typed, attempt.subject, client_for(request, attempt))
     audit(request, attempt, Activity.SIGNED_IN, Result.SUCCESS, now, kind=kind_of(attempt.person))
     must_change = result.code in (OutcomeCode.MUST_CHANGE, OutcomeCode.PASSWORD_EXPIRED)
     return Answer(Stage.CHANGE if must_change else Stage.FULL)

@@ -159,7 +159,7 @@ def submit_cloud(recovery: Recovery, passwords: Sealed, client: Client, now: dat
 
 def _is_current(recovery: Recovery, person: Person, current: str, client: Client, now: datetime) -> bool:
     """Counts like a try to sign in. Raises Blocked."""
-    keys = (recovery.organization_id, typed_key(recovery), str(person.id), client)
+    keys = (recovery.organization, typed_key(recovery), str(person.id), client)
     allowed = lockout.take(*keys, now)
     right = cloud.verify_password(person, current) and allowed
     if right:

@@ -61,7 +61,7 @@ def unlock(recovery: Recovery, client: Client, now: datetime) -> Recovery:
         recovery = locked(recovery)
         if person.source == Person.Source.CLOUD:
             recovery = move(recovery, Event.SUBMITTED)
-            lockout.unlock(recovery.organization_id, typed_key(recovery), str(person.id), client)
+            lockout.unlock(recovery.organization, typed_key(recovery), str(person.id), client)
             return outcomes.written(recovery, now)
         preparation = prepare(
             person,

@@ -43,16 +43,20 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         return redirect(next_path if found.stage is Stage.FULL else signin.where(found.stage))
     fields = form_fields(request, {"user_id": MAX_USER_ID, "next": LONGEST_NEXT})
     next_path = safe_next(fields["next"])
-    client = client_of(request)
     try:
-        if client.kind != "office":  # hundreds of people share its address
-            spend(default_organization().id, STARTED, client.key, now=timezone.now())
-        attempts.begin(request, fields["user_id"], next_path)
+        _begin(request, fields["user_id"], next_path)
     except Blocked as blocked:
         return blocked_page(request, default_organization(), blocked, again="sign_in")
     except ValueError:
         return _user_id_page(request, next_path, fields["user_id"], _("Enter your user ID."))
     return redirect("sign_in_password")
+
+
+def _begin(request: HttpRequest, user_id: str, next_path: str) -> None:
+    client = client_of(request)
+    if client.kind != "office":  # hundreds of people share its address
+        spend(default_organization().id, STARTED, client.key, now=timezone.now())
+    attempts.begin(request, user_id, next_path)
 
 
 @sensitive_post_parameters()
@@ -86,7 +90,9 @@ def forgot(request: HttpRequest) -> HttpResponse:
     """On to the recovery, with what was typed."""
     fields = form_fields(request, {"user_id": MAX_USER_ID, "next": LONGEST_NEXT})
     try:
-        attempts.begin(request, fields["user_id"], safe_next(fields["next"]))
+        _begin(request, fields["user_id"], safe_next(fields["next"]))
+    except Blocked as blocked:
+        return blocked_page(request, default_organization(), blocked, again="sign_in")
     except ValueError:
         attempts.forget(request)
     return redirect("recover")
