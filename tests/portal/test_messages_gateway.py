@@ -18,7 +18,6 @@ from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.messages.worker import send_due
 from keyback.portal.organizations.models import Organization
 from tests.support import gateway as gateway_support
-from tests.support import kannel
 from tests.support.gateway import Gateway
 from tests.support.ports import free_port
 from tests.support.smtp import Sink
@@ -207,31 +206,3 @@ def test_what_a_service_does_not_take_is_tried_again(
         row = Message.objects.get()
         assert (row.state, told in row.problem) == ("queued", True)
     assert "900123" not in caplog.text
-
-
-def test_a_text_reaches_the_operator_through_kannel(
-    settings: Any, organization: Organization, now: datetime, tmp_path: Path
-) -> None:
-    """A real gateway: Debian's, as docs/operations.md sets it up, with its fake centre of an operator behind it."""
-    with kannel.running(tmp_path) as real:
-        password = tmp_path / "kannel-password"
-        password.write_text(f"{real.password}\n")
-        use(
-            settings,
-            real.url,
-            body="text",
-            fields={"text": "{text}"},
-            headers={"X-Kannel-Username": "keyback", "X-Kannel-Password": "{password}", "X-Kannel-To": "{to}"},
-            secrets={"password": str(password)},
-        )
-        message_for(organization, now, language="de")
-        send_due(now, Channel.SMS)
-        [(to, text)] = real.wait_for(1)
-        assert to == "+447700900123"
-        assert text.startswith("481 516 ist Ihr Code für")
-        password.write_text("wrong\n")
-        message_for(organization, now)
-        send_due(now, Channel.SMS)
-        row = Message.objects.get(state="queued")
-        assert row.problem == "the gateway refused (403)"
-        assert len(real.delivered()) == 1
