@@ -50,7 +50,8 @@ def run(stop: threading.Event, channel: Channel = Channel.MAIL) -> None:
             while not stop.is_set():
                 close_old_connections()
                 try:
-                    while send_due(datetime.now(UTC), channel) and not stop.is_set():
+                    # Less than a batch: nothing else was due, and what came since has rung.
+                    while send_due(datetime.now(UTC), channel) == _BATCH and not stop.is_set():
                         pass
                 except Exception:
                     _log.exception("sending %s failed; it is tried again", channel.value)

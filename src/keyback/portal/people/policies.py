@@ -35,11 +35,15 @@ class Look:
     group: UUID | None = None
 
 
-def policy_for(organization: Organization, person: Person | None) -> Policy | None:
+def policy_for(
+    organization: Organization, person: Person | None, *, administrator: bool | None = None
+) -> Policy | None:
     """What applies to this person, not to be saved: of an administrator it is stricter than the row. None where no
-    policy covers them. For an unknown person (None) the same queries are made in vain."""
+    policy covers them. For an unknown person (None) the same queries are made in vain. ``administrator``: whether it
+    is one, where the caller has found that out already."""
     found = next((look.policy for look in explain(organization, person) if look.covers), None)
-    administrator = is_administrator(organization, person)
+    if administrator is None:
+        administrator = is_administrator(organization, person)
     return _for_administrators(found) if found is not None and administrator else found
 
 

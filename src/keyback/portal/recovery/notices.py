@@ -31,8 +31,8 @@ class Who:
 
 
 def of(recovery: Recovery) -> Who:
-    policy = policy_for(recovery.organization, recovery.person)
     administrator = is_administrator(recovery.organization, recovery.person)
+    policy = policy_for(recovery.organization, recovery.person, administrator=administrator)
     return Who(
         person=administrator or policy is None or policy.notify_person,
         administrators=administrator or (policy is not None and policy.notify_administrators),
