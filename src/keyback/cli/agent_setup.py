@@ -66,6 +66,10 @@ def setup(
     answers = Answers() if present is None else answers_of(present, flags["forest"] or "")
     answers = _with_flags(answers, flags, password_from)
     fresh = present is None or not onboarded(present)
+    if present is not None and not yes and answers.forest:
+        click.echo("As it is now")
+        _tell(config_file, answers_of(present, answers.forest))
+        click.echo()
     if not yes:
         click.echo("Setting up this agent. Enter keeps what stands in brackets; nothing is written before the end.")
         answers = _optional(_anchor(_directory(_portal(answers, fresh=fresh), config_file)))
@@ -108,16 +112,42 @@ def _with_flags(answers: Answers, flags: dict[str, Any], password_from: Path | N
 
 def _portal(answers: Answers, *, fresh: bool) -> Answers:
     _page("Portal")
-    answers = replace(
-        answers,
-        portal=_ask("Address of the portal", answers.portal, _address),
-        name=_ask("Name of this agent", answers.name),
-        proxy=_ask("Proxy (environment, none, or its address)", answers.proxy),
-    )
+    while True:
+        answers = replace(
+            answers,
+            portal=_ask("Address of the portal", answers.portal, _address),
+            proxy=_ask("Proxy (environment, none, or its address)", answers.proxy),
+        )
+        problem = _problem_on_the_way(answers)
+        click.echo(f"That did not work: {problem}" if problem else "The portal answers.")
+        if not problem or not click.confirm("Change something?", default=True):
+            break
+    answers = replace(answers, name=_ask("Name of this agent", answers.name))
     if answers.code:
         return answers
     question = "One-time code" if fresh else "One-time code (Enter: stay onboarded as it is)"
     return replace(answers, code=click.prompt(question, default=None if fresh else "", show_default=False).strip())
+
+
+def _problem_on_the_way(answers: Answers) -> str:
+    from pydantic import ValidationError
+
+    from keyback.agent.checks.findings import Status
+    from keyback.agent.checks.path import check_path
+    from keyback.agent.clock import SystemClock
+    from keyback.agent.proxies import ProxyConfig
+
+    by_name = answers.proxy in ("environment", "none")
+    given = {"mode": answers.proxy} if by_name else {"mode": "configured", "url": answers.proxy}
+    try:
+        proxy = ProxyConfig.model_validate(given)
+        section = check_path(answers.portal, answers.portal_ca, proxy, now=SystemClock().now, idle=0, link=None)
+    except ValidationError as error:
+        return f"proxy: {error.errors()[0]['msg']}"
+    except KeybackError as error:
+        return str(error)
+    failed = [finding for finding in section.findings if finding.status is Status.FAILED]
+    return " ".join((failed[0].text, *failed[0].repair)) if failed else ""
 
 
 def _directory(answers: Answers, file: Path) -> Answers:

@@ -57,9 +57,14 @@ def test_every_page_is_walked_and_nothing_is_written_before_the_end(
     with Terminal([str(KEYBACK), *arguments]) as terminal:
         for question, answer in [
             ("Address of the portal", "http://elsewhere.test"),
-            ("plain http is for loopback only", stack.url),
-            ("Name of this agent", "walked"),
+            ("plain http is for loopback only", "http://127.0.0.1:9"),
             ("Proxy", ""),
+            ("That did not work: TCP", None),
+            ("Change something", "y"),
+            ("Address of the portal", stack.url),
+            ("Proxy", ""),
+            ("The portal answers", None),
+            ("Name of this agent", "walked"),
             ("One-time code", code(stack)),
             ("Directory and service account", None),
             ("DNS name of the forest", forest.dns_domain),
