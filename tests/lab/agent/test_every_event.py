@@ -31,13 +31,14 @@ from keyback.cli.agent import agent as commands
 from keyback.protocol.messages import Operation
 from keyback.protocol.outcomes import SUCCESSES, sspr_code
 from lab import Forest, api
-from lab.people import INITIAL_PASSWORD
+from lab.people import INITIAL_PASSWORD, Person
 from lab.people import Kind as Who
 
 pytestmark = pytest.mark.lab
 
 NEW = "Wholly-New-Pa55word"
 GuidOf = Callable[[str], UUID]
+NewPerson = Callable[..., Person]
 VIOLATION, ADMINISTRATOR, CONNECTIVITY = "OnPremisesPolicyViolation", "SSPR_0029", "SSPR_0030"
 
 
@@ -117,8 +118,10 @@ def wrong_current(scene: Scene) -> Iterator[None]:
 @contextmanager
 def without_the_right(scene: Scene) -> Iterator[None]:
     api.remove_right(scene.forest, "reset-password")
-    yield
-    api.restore_rights(scene.forest)
+    try:
+        yield
+    finally:  # whatever is asserted meanwhile: the forest is everybody's
+        api.restore_rights(scene.forest)
 
 
 @contextmanager
@@ -153,8 +156,10 @@ def locked_out(scene: Scene) -> Iterator[None]:
 def lock_that_cannot_be_cleared(scene: Scene) -> Iterator[None]:
     api.lock_out(scene.forest, scene.account)
     api.remove_right(scene.forest, "write-lockout-time")
-    yield
-    api.restore_rights(scene.forest)
+    try:
+        yield
+    finally:  # whatever is asserted meanwhile: the forest is everybody's
+        api.restore_rights(scene.forest)
 
 
 @contextmanager
@@ -267,9 +272,11 @@ CAUSES = {
 
 
 @pytest.fixture
-def scene(forest: Forest, desk: Desk, tmp_path: Path, guid_of: GuidOf) -> Callable[[Cause], Scene]:
+def scene(
+    forest: Forest, desk: Desk, tmp_path: Path, guid_of: GuidOf, new_person: NewPerson
+) -> Callable[[Cause], Scene]:
     def make(cause: Cause) -> Scene:
-        person = api.new_person(forest, cause.who)
+        person = new_person(cause.who)
         by = "self" if cause.by == "self" else f"admin:{UUID(int=7)}"
         return Scene(forest, desk, tmp_path, person.account, guid_of(person.account), cause.operation, by)
 
@@ -309,10 +316,9 @@ def test_a_cause_writes_its_events_gives_its_code_and_the_printed_repair_mends_i
 
 
 def test_an_outcome_that_the_portal_does_not_hear_is_32001_and_told_when_it_is_back(
-    desk: Desk, forest: Forest, guid_of: GuidOf, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, new_person: NewPerson, guid_of: GuidOf
 ) -> None:
-    person = api.new_person(forest)
-    order = desk.order(guid_of(person.account), Operation.UNLOCK)
+    order = desk.order(guid_of(new_person().account), Operation.UNLOCK)
     desk.reachable = False
     desk.agent.carry_out(order.work())
     assert desk.story(order) == ["42001", "42002"]
@@ -322,8 +328,10 @@ def test_an_outcome_that_the_portal_does_not_hear_is_32001_and_told_when_it_is_b
     assert [outcome.request_id for outcome in desk.outcomes] == [order.envelope.request_id]
 
 
-def test_a_malformed_request_is_32003_and_a_good_one_is_done(desk: Desk, forest: Forest, guid_of: GuidOf) -> None:
-    guid = guid_of(api.new_person(forest).account)
+def test_a_malformed_request_is_32003_and_a_good_one_is_done(
+    desk: Desk, new_person: NewPerson, guid_of: GuidOf
+) -> None:
+    guid = guid_of(new_person().account)
     bent = desk.order(guid, Operation.UNLOCK)
     bent.signature = bytes(64)
     assert sspr_code(desk.do(bent).code) == ADMINISTRATOR
@@ -332,7 +340,7 @@ def test_a_malformed_request_is_32003_and_a_good_one_is_done(desk: Desk, forest:
 
 
 def test_a_service_password_of_more_than_256_characters_is_800700ce_and_a_shorter_one_is_taken(
-    desk: Desk, forest: Forest, tmp_path: Path
+    forest: Forest, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
     config = AgentConfig.model_validate(
