@@ -45,12 +45,12 @@ class Answer(StrEnum):
     SILENT = "silent"
 
 
-# kinit's own sentences, which MIT has kept for twenty years. It says that a password has expired only after it got a
-# ticket for changing it with that password.
+# kinit's own sentences, which MIT has kept for twenty years. It asks for a new password only after it got a ticket for
+# changing it with the one that it was given. Whatever is not here says nothing.
 _SENTENCES = (
     (Answer.WRONG, re.compile("Preauthentication failed|Password incorrect|Decrypt integrity check failed")),
-    (Answer.RIGHT, re.compile("Password expired|Cannot read password|password has expired")),
-    (Answer.REFUSED, re.compile("credentials have been revoked|KDC policy rejects|has expired")),
+    (Answer.RIGHT, re.compile(r"Password expired\.  You must change it now|Cannot read password")),
+    (Answer.REFUSED, re.compile("credentials have been revoked|KDC policy rejects|entry in database has expired")),
 )
 
 
