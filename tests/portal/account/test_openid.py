@@ -9,6 +9,7 @@ import pytest
 
 from keyback.portal.account.models import FederatedSubject
 from keyback.portal.account.models import Provider as Row
+from keyback.portal.account.openid import seal_secret
 from keyback.portal.audit.models import AuditEntry
 from keyback.portal.people.models import Person, Spelling
 from tests.portal.account.signing import name
@@ -170,10 +171,24 @@ def test_the_password_pages_are_closed_to_them(federated: Person, walker: Walker
 
 
 def test_when_the_provider_is_down_it_is_said(federated: Person, walker: Walker) -> None:
-    Row.objects.update(issuer="http://127.0.0.1:9")
+    row = Row.objects.get()
+    row.issuer = "http://127.0.0.1:9"
+    row.secret = seal_secret(row, "x")
+    row.save()
     name(walker, "ada@example.test")
     page = walker.get("/sign-in/openid")
     assert (page.status, page.heading) == (503, "This is not possible at the moment")
+
+
+def test_who_writes_the_database_names_no_provider_of_their_own(
+    federated: Person, walker: Walker, provider: Provider
+) -> None:
+    with oidc.running({"sub": "thief", "preferred_username": "ada@example.test"}) as evil:
+        Row.objects.update(issuer=evil.issuer)
+        name(walker, "ada@example.test")
+        assert walker.get("/sign-in/openid").heading == "This is not possible at the moment"
+    Row.objects.update(issuer=provider.issuer, claim="email")
+    assert walker.get("/sign-in/openid").heading == "This is not possible at the moment"
 
 
 def test_only_a_provider_that_answers_as_it_must_is_taken(

@@ -59,8 +59,24 @@ def provider_of(attempt: Attempt) -> Provider | None:
     return found if found is not None and domain_of(attempt.user_id) in found.domains else None
 
 
-def seal_secret(organization_id: Any, secret: str) -> str:
-    return seal_value(organization_id, "provider", "secret", secret)
+def seal_secret(provider: Provider, secret: str) -> str:
+    """With everything else of the provider: whoever writes the database could otherwise name a provider of their own,
+    which signs in whom they like."""
+    return seal_value(provider.organization_id, "provider", "secret", json.dumps([_named(provider), secret]))
+
+
+def _named(provider: Provider) -> list[Any]:
+    return [provider.issuer, provider.client_id, provider.claim, provider.domains]
+
+
+def _secret(provider: Provider) -> str:
+    try:
+        named, secret = json.loads(open_value(provider.organization_id, "provider", "secret", provider.secret))
+    except VaultMismatch:
+        named, secret = None, ""
+    if named != _named(provider):
+        raise ProviderUnusable("it is not what was set with 'keyback openid set'; set it anew")
+    return str(secret)
 
 
 def discover(issuer: str) -> dict[str, Any]:
@@ -76,6 +92,7 @@ def discover(issuer: str) -> dict[str, Any]:
 
 def begin(request: HttpRequest, attempt: Attempt, provider: Provider) -> str:
     """The address to go to. Raises ProviderUnusable."""
+    _secret(provider)
     described = discover(provider.issuer)
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     kept = json.dumps({"state": state, "nonce": nonce, "verifier": verifier})
@@ -109,7 +126,7 @@ def complete(
     if "code" not in given:
         raise SignInRefused("the provider signed nobody in")
     described = discover(provider.issuer)
-    answer = _json(_token_request(attempt, provider, described, given["code"], kept["verifier"]))
+    answer = _json(_token_request(provider, described, given["code"], kept["verifier"]))
     claims = _claims(str(answer.get("id_token", "")), provider, described, kept["nonce"], now)
     return _person(attempt, provider, claims)
 
@@ -124,20 +141,14 @@ def _kept(request: HttpRequest, attempt: Attempt) -> dict[str, str]:
     return kept
 
 
-def _token_request(
-    attempt: Attempt, provider: Provider, described: Mapping[str, Any], code: str, verifier: str
-) -> httpx2.Request:
-    try:
-        secret = open_value(attempt.organization.id, "provider", "secret", provider.secret)
-    except VaultMismatch:
-        raise ProviderUnusable("the client's secret cannot be opened; set it anew") from None
+def _token_request(provider: Provider, described: Mapping[str, Any], code: str, verifier: str) -> httpx2.Request:
     form = {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": _return_to(),
         "code_verifier": verifier,
         "client_id": provider.client_id,
-        "client_secret": secret,
+        "client_secret": _secret(provider),
     }
     return httpx2.Request("POST", described["token_endpoint"], data=form)
 

@@ -46,16 +46,11 @@ def set_provider(
         raise ProviderRefused(f"{missing[0]} is not a verified domain of {organization.name}")
     discover(issuer)
     with transaction.atomic():
-        provider, _made = Provider.objects.update_or_create(
-            organization=organization,
-            defaults={
-                "issuer": issuer,
-                "client_id": client_id,
-                "secret": seal_secret(organization.id, secret),
-                "claim": claim,
-                "domains": sorted({domain.lower() for domain in domains}),
-            },
-        )
+        provider = Provider.objects.filter(organization=organization).first() or Provider(organization=organization)
+        provider.issuer, provider.client_id, provider.claim = issuer, client_id, claim
+        provider.domains = sorted({domain.lower() for domain in domains})
+        provider.secret = seal_secret(provider, secret)
+        provider.save()
         _write(organization, by, now, issuer=issuer, domains=", ".join(provider.domains), claim=claim)
     return provider
 
