@@ -70,7 +70,7 @@ def chains(
         if event.id == Kind.PERSON_REFUSED.value.id and "object" in event.fields
     }
     for forest in forests.values():
-        with forest.connection() as connection:
+        with forest.nearest() as connection:
             for person in people_called(connection, read_domain(connection), name, shape=forest.config.shape):
                 chain = Chain(forest.name, person.guid)
                 _directory(chain, forest, connection, person)
@@ -126,5 +126,4 @@ def _portal(chain: Chain, forest_id: UUID | None, portal: PeopleAnswers, refused
     if answer.held:
         chain.broken.append("it has gone, and waits with others to be removed: 'keyback removals' on the portal")
     for one in answer.conflicts:
-        if one.kind != "made_again":  # no broken link
-            chain.broken.append(_CONFLICT[one.kind].format(other=one.other, other_forest=one.other_forest))
+        chain.broken.append(_CONFLICT[one.kind].format(other=one.other, other_forest=one.other_forest))

@@ -170,7 +170,7 @@ def _progress(forest: Forest, book: Journal) -> Iterator[Callable[[int], None]]:
         return
     before = [run.people for run in book.runs(5, forest=forest.name, kind="whole") if not run.problem]
     try:
-        with forest.connection() as connection:
+        with forest.nearest() as connection:
             length = before[0] if before else len(in_scope(connection, forest.config.base_dns, forest.config.filter))
     except DirectoryError:
         length = 0  # the run itself says what is wrong

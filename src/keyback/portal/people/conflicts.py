@@ -7,7 +7,7 @@ again under its old user ID is another one and inherits nothing, which is report
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -32,8 +32,9 @@ def is_ambiguous(person: Person) -> bool:
     return bool(person.anchor) and person.enabled and same.exclude(pk=person.pk).exists()
 
 
-def conflicts_of(organization_id: UUID, people: Sequence[Person]) -> list[Conflict]:
-    """The conflicts that these directory people have with anybody. Two queries, however many they are."""
+def conflicts_of(organization_id: UUID, people: Sequence[Person], *, new: Collection[UUID] = ()) -> list[Conflict]:
+    """The conflicts that these directory people have with anybody. Two queries, however many they are. ``new``: keys of
+    those who arrive now, of whom it is told that they were made again."""
     directory = Person.objects.filter(organization_id=organization_id, object_guid__isnull=False)
     same_anchor = _by(
         "anchor",
@@ -45,7 +46,7 @@ def conflicts_of(organization_id: UUID, people: Sequence[Person]) -> list[Confli
         for person in people
         for conflict in (
             *_anchors(person, same_anchor.get(person.anchor, [])),
-            *_user_ids(person, same_user_id.get(person.user_id, [])),
+            *_user_ids(person, same_user_id.get(person.user_id, []), is_new=person.pk in new),
         )
     )
     return [conflict for conflict, _ in zip(found, range(_MOST), strict=False)]
@@ -69,13 +70,15 @@ def _anchors(person: Person, rows: list[_Row]) -> Iterator[Conflict]:
             yield Conflict(kind="anchor", object_guid=person.object_guid, other=guid, other_forest=forest)
 
 
-def _user_ids(person: Person, rows: list[_Row]) -> Iterator[Conflict]:
+def _user_ids(person: Person, rows: list[_Row], *, is_new: bool) -> Iterator[Conflict]:
     if not person.object_guid:
         return
     for key, guid, forest, enabled, gone in rows:
         if key == person.pk:
             continue
         if gone:
+            if not is_new:
+                continue
             yield Conflict(kind="made_again", object_guid=person.object_guid, other=guid, other_forest=forest)
         elif enabled and person.enabled:
             yield Conflict(kind="user_id", object_guid=person.object_guid, other=guid, other_forest=forest)

@@ -47,7 +47,8 @@ def apply_push(agent: Agent, push: Push, now: datetime) -> PushReceipt:
         groups.take(run, push.groups)
         unknown = _take_leave(run, push, now)
         settled = removals.settle(run, f"agent:{agent.pk}", now)
-        conflicts = conflicts_of(agent.organization_id, [person for person, _ in plan.touched])
+        touched = [person for person, _ in plan.touched]
+        conflicts = conflicts_of(agent.organization_id, touched, new={person.pk for person, _ in plan.added})
         _note(agent, run, push, settled, now)
     return PushReceipt(
         added=len(plan.added),
