@@ -67,9 +67,6 @@ class Scene:
         self.desk.close()
         self.desk.start(**replaced)  # type: ignore[arg-type]  # as TOML gives them
 
-    def set(self, **attributes: int | str | None) -> None:
-        api.set_attributes(self.forest, self.account, attributes)
-
 
 Arrange = Callable[[Scene], AbstractContextManager[None]]
 
@@ -94,25 +91,27 @@ _AROUND = {
 }
 
 
-@contextmanager
-def too_short(scene: Scene) -> Iterator[None]:
-    scene.new = "Sh0r-t"
-    yield
-    scene.new = NEW
+def typed(**passwords: str) -> Arrange:
+    """These instead of the good ones."""
+
+    @contextmanager
+    def arrange(scene: Scene) -> Iterator[None]:
+        good = {name: getattr(scene, name) for name in passwords}
+        vars(scene).update(passwords)
+        yield
+        vars(scene).update(good)
+
+    return arrange
 
 
-@contextmanager
-def used_before(scene: Scene) -> Iterator[None]:
-    scene.new = INITIAL_PASSWORD
-    yield
-    scene.new = NEW
+def account_with(before: dict[str, int], mended: dict[str, int | None]) -> Arrange:
+    @contextmanager
+    def arrange(scene: Scene) -> Iterator[None]:
+        api.set_attributes(scene.forest, scene.account, before)
+        yield
+        api.set_attributes(scene.forest, scene.account, mended)
 
-
-@contextmanager
-def wrong_current(scene: Scene) -> Iterator[None]:
-    scene.current = "Not-The-Pa55word"
-    yield
-    scene.current = INITIAL_PASSWORD
+    return arrange
 
 
 @contextmanager
@@ -132,20 +131,6 @@ def denied_on_the_person(scene: Scene) -> Iterator[None]:
 
 
 @contextmanager
-def protected(scene: Scene) -> Iterator[None]:
-    scene.set(adminCount=1)
-    yield
-    scene.set(adminCount=None)
-
-
-@contextmanager
-def disabled(scene: Scene) -> Iterator[None]:
-    scene.set(userAccountControl=0x202)
-    yield
-    scene.set(userAccountControl=0x200)
-
-
-@contextmanager
 def locked_out(scene: Scene) -> Iterator[None]:
     api.lock_out(scene.forest, scene.account)
     yield
@@ -160,13 +145,6 @@ def lock_that_cannot_be_cleared(scene: Scene) -> Iterator[None]:
         yield
     finally:  # whatever is asserted meanwhile: the forest is everybody's
         api.restore_rights(scene.forest)
-
-
-@contextmanager
-def account_expired(scene: Scene) -> Iterator[None]:
-    scene.set(accountExpires=1)
-    yield
-    scene.set(accountExpires=0)
 
 
 @contextmanager
@@ -222,6 +200,13 @@ def a_mistake_of_ours(scene: Scene) -> Iterator[None]:
         patch.setattr(scene.desk.agent_forest.policies, "effective", lambda *_: 1 // 0)
         yield
 
+
+too_short = typed(new="Sh0r-t")
+used_before = typed(new=INITIAL_PASSWORD)
+wrong_current = typed(current="Not-The-Pa55word")
+protected = account_with({"adminCount": 1}, {"adminCount": None})
+disabled = account_with({"userAccountControl": 0x202}, {"userAccountControl": 0x200})
+account_expired = account_with({"accountExpires": 1}, {"accountExpires": 0})
 
 CAUSES = {
     "too short": Cause([Kind.POLICY], VIOLATION, too_short, printed=["Choose another"]),
