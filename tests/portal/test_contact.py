@@ -32,6 +32,11 @@ def ask(walker: Walker, **typed: str) -> Page:
     return walker.post("/contact", page.forms["/contact"] | TYPED | typed)
 
 
+def helgas() -> str:
+    """The English one, of those that were sent at one moment."""
+    return [mail["text"] for mail in mails() if mail["to"] == "helga@example.test"][-1]
+
+
 def test_it_goes_to_the_helpdesk_with_what_was_typed_and_what_was_proved(
     cleo: Person, walker: Walker, desk: None
 ) -> None:
@@ -50,7 +55,7 @@ def test_it_goes_to_the_helpdesk_with_what_was_typed_and_what_was_proved(
 def test_who_opened_a_gate_is_named_by_the_account(cleo: Person, walker: Walker, desk: None) -> None:
     walker.prove("cleo@example.test")
     ask(walker, user_id="somebody@else.test")
-    assert "for the account cleo@example.test" in mails()[-1]["text"]
+    assert "for the account cleo@example.test" in helgas()
 
 
 def test_without_a_helpdesk_it_goes_to_the_administrators(
@@ -76,7 +81,7 @@ def test_it_works_where_reset_is_off(walker: Walker, organization: Organization,
     page = walker.get("/contact")
     assert page.response["Keyback-Tracking-Id"] == refused.response["Keyback-Tracking-Id"]
     assert ask(walker).heading == SENT
-    assert "The page told them SSPR_0009." in mails()[-1]["text"]
+    assert "The page told them SSPR_0009." in helgas()
 
 
 def test_a_browser_that_was_not_checked_to_be_human_gets_no_form(walker: Walker, desk: None) -> None:

@@ -249,7 +249,7 @@ def refusal_of(code: str) -> Refusal:
 
 def explanations() -> list[Refusal]:
     """Every code that a page may show, once, with its words."""
-    by_code = {refusal.code: refusal for refusal in reversed(_REFUSALS.values())}
+    by_code = {refusal.code: refusal for refusal in reversed(_REFUSALS.values()) if refusal.code}
     return [*(by_code[code] for code in sorted(by_code)), _FUZZY]
 
 
