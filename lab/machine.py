@@ -6,6 +6,7 @@ leaving the block leaves nothing.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 import time
@@ -55,9 +56,10 @@ _ENVIRONMENT = ("HOME=/root", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UT
 
 @dataclass(frozen=True)
 class Machine:
-    """``pid``: its first process, as seen from here."""
+    """``pid``: its first process, as seen from here. ``mounted``: where its file system is for :meth:`beside`."""
 
     pid: int
+    mounted: Path
 
     @property
     def root(self) -> Path:
@@ -92,6 +94,20 @@ class Machine:
             raise MachineError(f"{' '.join(command[:4])} … failed ({done.returncode}): {done.stdout[-2000:]}")
         return done.stdout
 
+    def beside(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        """A program of the outer machine that sees this one's files, in ``mounted``. (SQLite, for one, resolves the
+        links of a path and would end up elsewhere with :attr:`root`.)"""
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith(("KEYBACK_", "DJANGO_"))
+        }
+        return subprocess.run(
+            ["nsenter", f"--target={self.pid}", "--mount", *command],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
     def active(self, unit: str) -> bool:
         return self.run("systemctl", "is-active", unit, check=False).strip() == "active"
 
@@ -111,7 +127,7 @@ def machine() -> Iterator[Machine]:
             start_new_session=True,
         )
         try:
-            first = Machine(_first(keeper))
+            first = Machine(_first(keeper), Path(directory) / "root")
             _booted(first, keeper)
             yield first
         finally:

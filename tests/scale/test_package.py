@@ -127,7 +127,7 @@ class Site:
         return {str(path.relative_to(self.machine.root)): _digest(path) for path in files}
 
     def reset(self, person: Person) -> str:
-        """By the agent, without the package's own command in between. The password that stands afterwards."""
+        """The password that stands afterwards."""
         said = self.keyback("admin", "reset", person.user_id(self.forest.dns_domain), "--generate", "--keep")
         found = re.search(r"The new password is: (\S+)", said)
         assert found, said
@@ -192,7 +192,7 @@ def test_an_upgrade_in_place_under_load_keeps_everything_and_loses_no_request(
     new_person,  # type: ignore[no-untyped-def]
 ) -> None:
     people = [_known(site, new_person(Kind.ORDINARY)) for _ in range(4)]
-    before, told = site.kept(), site.agent()
+    before, told, config = site.kept(), site.agent(), _outside(site)
     assert told["version"] == OLDER
     outcomes: list[tuple[Person, str]] = []
     problems: list[BaseException] = []
@@ -201,7 +201,7 @@ def test_an_upgrade_in_place_under_load_keeps_everything_and_loses_no_request(
     def work(person: Person) -> None:
         try:
             while not stop.is_set():
-                outcomes.append((person, _reset_from_outside(site, person)))
+                outcomes.append((person, _reset_from_outside(site, config, person)))
         except BaseException as problem:
             problems.append(problem)
 
@@ -217,7 +217,7 @@ def test_an_upgrade_in_place_under_load_keeps_everything_and_loses_no_request(
         stop.set()
         for thread in threads:
             thread.join(120)
-    assert not problems, problems
+    assert not problems, [str(problem) for problem in problems]
     for person in people:
         password = [password for who, password in outcomes if who is person][-1]
         assert api.kinit(site.forest, person.account, password) is api.SignIn.OK
@@ -252,20 +252,20 @@ def _known(site: Site, person: Person) -> Person:
     return person
 
 
-def _reset_from_outside(site: Site, person: Person) -> str:
-    """By this tree's command on the machine's portal, since the package's own is being replaced meanwhile."""
-    config = TREE / "build" / f"outside-{site.machine.pid}.toml"
-    config.parent.mkdir(exist_ok=True)
+def _outside(site: Site) -> Path:
+    """The machine's portal as this tree's own commands may use it: the package's are being replaced meanwhile."""
+    config = site.machine.root / "root/outside.toml"
     text = (site.machine.root / "var/lib/keyback/portal.toml").read_text()
     for start in ('"/', '"sqlite:////'):
-        text = text.replace(f"{start}var/lib/", f"{start[:-1]}{site.machine.root}/var/lib/")
+        text = text.replace(f"{start}var/lib/", f"{start[:-1]}{site.machine.mounted}/var/lib/")
     config.write_text(text)
+    return site.machine.mounted / "root/outside.toml"
+
+
+def _reset_from_outside(site: Site, config: Path, person: Person) -> str:
     user_id = person.user_id(site.forest.dns_domain)
-    done = subprocess.run(
-        [TREE / ".venv/bin/keyback", "admin", "reset", user_id, "--generate", "--keep", "--config", config],
-        capture_output=True,
-        text=True,
-        check=False,
+    done = site.machine.beside(
+        TREE / ".venv/bin/keyback", "admin", "reset", user_id, "--generate", "--keep", "--config", config
     )
     found = re.search(r"The new password is: (\S+)", done.stdout)
     assert found, done.stdout + done.stderr
