@@ -63,6 +63,11 @@ def test_a_short_file_is_enough_and_the_rest_has_safe_values(folder: Path) -> No
         ({"top": "capacity = 0"}, "capacity: Input should be greater than or equal to 1"),
         ({"top": "key_life_s = 'long'"}, "key_life_s: Input should be a valid integer"),
         ({"forest": "anchor = 'mail'"}, "forest.0.anchor: Input should be 'objectGUID'"),
+        (
+            {"forest": "group_base_dns = ['OU=A, nonsense']"},
+            "forest.0.group_base_dns: Value error, 'OU=A, nonsense' is not",
+        ),
+        ({"forest": "contacts = {mobile = ['(x)']}"}, "forest.0.contacts.mobile.0: String should match"),
         ({"end": "[limits]\noperations = ['delete']"}, "limits.operations.0: Input should be 'inspect'"),
         ({"end": "[limits]\nper_hour = 0"}, "limits.per_hour: Input should be greater"),
         ({"top": "= broken"}, "Invalid statement"),
@@ -121,3 +126,24 @@ def test_a_directory_that_would_not_be_encrypted_is_refused(folder: Path) -> Non
     path.write_text(path.read_text().replace("ldaps://127.0.0.2", "cldap://127.0.0.2"))
     with pytest.raises(ConfigurationError, match="ldaps://"):
         load(path).forest[0].servers_with_password()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "DC=test",
+        r"OU=A\, B \+ \#1 \= \\ \<x\>\;\"q\",DC=test",
+        "OU=Süd 東京,DC=test",
+        r"CN=\20a\20+UID=1,DC=test",
+        "1.2.3=x,DC=t",
+    ],
+)
+def test_any_name_of_rfc_4514_may_be_a_base(folder: Path, name: str) -> None:
+    literal = name.replace("\\", "\\\\").replace('"', '\\"')
+    assert load(toml(folder, forest=f'group_base_dns = ["{literal}"]')).forest[0].group_base_dns == (name,)
+
+
+def test_contact_attributes_are_a_table(folder: Path) -> None:
+    shape = load(toml(folder, forest='contacts = {mobile = ["pager", "mobile"], office_phone = []}')).forest[0].shape
+    assert (shape.contacts.mail, shape.contacts.mobile) == (("mail", "otherMailbox"), ("pager", "mobile"))
+    assert "pager" in shape.attributes and "telephoneNumber" not in shape.attributes
