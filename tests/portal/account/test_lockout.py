@@ -124,7 +124,7 @@ def _note(seen: list[dict[str, Any]], do: Any) -> Page:
     return page
 
 
-_VALUES = r"E?'[^']*'|x'[0-9A-F]*'|\b\d+\b|s\d+_x\d+|::\w+| |NULL"
+_VALUES = r"E?'[^']*'|x'[0-9A-F]*'|\b\d+\b|s\d+_x\d+|::\w+| +|NULL"
 
 
 def _rows() -> dict[str, int]:
