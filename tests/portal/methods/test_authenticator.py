@@ -2,7 +2,7 @@
 
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -34,8 +34,10 @@ def shown(secret: str, at: datetime, *, period: int = 30) -> str:
 
 @pytest.fixture
 def app(cleo: Person, clock: Clock) -> str:
-    """Cleo's app: its secret. She added it an hour ago."""
+    """Cleo's app: its secret. She added it an hour ago. The clock stands in the middle of a time step."""
     allow("authenticator")
+    now = clock.now()
+    clock.stop(now + timedelta(seconds=15 - now.timestamp() % 30))
     secret = new_secret()
     assert add_app(cleo, secret, shown(secret, clock.now()), label="Phone", by="self", now=clock.now())
     clock.forward(hours=1)
