@@ -183,6 +183,9 @@ def _progress(forest: Forest, book: Journal) -> Iterator[Callable[[int], None]]:
             bar.update(sent - bar.pos)
 
         yield advance
+        # Fewer than the last time are the whole of it too.
+        bar.length = max(1, bar.pos)
+        bar.render_progress()
 
 
 def _row(config: AgentConfig, run: SyncRun) -> dict[str, object]:
