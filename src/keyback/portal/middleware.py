@@ -6,13 +6,22 @@ import uuid
 from collections.abc import Callable
 from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import get_supported_language_variant
 
 from keyback.portal.errors import not_ready
 from keyback.portal.logs import TRACKING_KEY
 from keyback.portal.organizations.lookup import NoOrganization
 
-__all__ = ["NoStoreMiddleware", "ReadyMiddleware", "TrackingMiddleware", "track", "tracking_id_of"]
+__all__ = [
+    "LanguageMiddleware",
+    "NoStoreMiddleware",
+    "ReadyMiddleware",
+    "TrackingMiddleware",
+    "track",
+    "tracking_id_of",
+]
 
 _Next = Callable[[HttpRequest], HttpResponse]
 
@@ -52,6 +61,33 @@ class ReadyMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         return not_ready(request) if isinstance(exception, NoOrganization) else None
+
+
+class LanguageMiddleware:
+    """``?lang=de`` before the browser's own languages, on this page and, by a cookie of this session, on those after.
+    Stands before Django's LocaleMiddleware, which reads that cookie. What is no language of ours changes nothing."""
+
+    def __init__(self, get_response: _Next) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        asked = request.GET.get("lang", "")
+        try:
+            language = get_supported_language_variant(asked) if asked else None
+        except LookupError:
+            language = None
+        if language is None:
+            return self._get_response(request)
+        request.COOKIES[settings.LANGUAGE_COOKIE_NAME] = language
+        response = self._get_response(request)
+        response.set_cookie(
+            settings.LANGUAGE_COOKIE_NAME,
+            language,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Lax",
+        )
+        return response
 
 
 class NoStoreMiddleware:

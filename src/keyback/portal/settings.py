@@ -82,6 +82,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "keyback.portal.screen.ScreenMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "keyback.portal.middleware.LanguageMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -119,8 +120,13 @@ LANGUAGES = [
     ("es", "Español"),
     ("fr", "Français"),
     ("it", "Italiano"),
+    ("ja", "日本語"),
+    ("nl", "Nederlands"),
+    ("pl", "Polski"),
     ("pt", "Português"),
+    ("zh-hans", "简体中文"),
 ]
+LANGUAGE_COOKIE_NAME = "__Host-keyback-language" if CONFIG.secure else "keyback-language"
 LOCALE_PATHS = [_HERE / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
