@@ -97,10 +97,6 @@ def _wrap(point: str, place: str, first: Matches | None, then: Matches | None) -
     setattr(owner, name, killed)
 
 
-def _granted(given: tuple[Any, ...], result: Any) -> bool:
-    return bool(given[0].state == "writing")
-
-
 PEOPLES_DOOR: dict[str, Install] = {
     "before_recovery_stored": before("recovery.views.identify:start"),
     "after_recovery_stored": after("recovery.views.identify:start"),
@@ -118,9 +114,8 @@ WORKER: dict[str, Install] = {
 }
 AGENTS_DOOR: dict[str, Install] = {
     "before_inspection_committed": after("writeback.requests:_end", of_an_inspection),
-    "after_claim": after("writeback.requests:claim", of_a_reset),
+    "after_claim": after("writeback.claims:claim", of_a_reset),
     "before_grant": before("writeback.requests:grant_writing", of_a_reset),
-    "before_grant_committed": after("writeback.models:WritebackRequest.save", _granted),
     "after_grant": after("writeback.requests:grant_writing", of_a_reset),
     "before_outcome": before("writeback.requests:finish", of_a_reset),
     "before_outcome_committed": after("writeback.requests:_end", of_a_reset),

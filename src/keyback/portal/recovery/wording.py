@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from keyback.portal.limits.budgets import Blocked
+from keyback.portal.moments import told
 from keyback.portal.recovery.models import Recovery
 
 __all__ = ["Refusal", "blocked_text", "explanations", "refusal_of", "sentences", "too_young_from"]
@@ -268,5 +268,4 @@ def too_young_from(recovery: Recovery) -> datetime | None:
 
 def blocked_text(blocked: Blocked) -> str:
     """For answers that are no page. The page shows the time in the person's own zone."""
-    until = date_format(blocked.until, "DATETIME_FORMAT")
-    return _("There were too many tries from here. Try again after %(until)s UTC.") % {"until": until}
+    return _("There were too many tries from here. Try again after %(until)s UTC.") % {"until": told(blocked.until)}

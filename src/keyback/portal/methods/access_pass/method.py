@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 
+from keyback.portal.moments import told
 from keyback.portal.people.models import Person
 from keyback.portal.securityinfo.registered import Registered, held
 
@@ -29,7 +29,7 @@ class AccessPassMethod:
     def masks(self, person: Person) -> list[str]:
         now = timezone.now()
         return [
-            _("until %(until)s UTC") % {"until": date_format(until(found), "DATETIME_FORMAT")}
+            _("until %(until)s UTC") % {"until": told(until(found))}
             for found in held(person, self.name, now)
             if valid(found, now)
         ]
