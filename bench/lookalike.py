@@ -7,6 +7,7 @@ import secrets
 import time
 
 import click
+import psycopg
 from tests.support.person import PersonAtBrowser, solve
 
 from bench.site import Site
@@ -28,9 +29,12 @@ def run(site: Site) -> None:
     times: dict[bool, list[list[float]]] = {True: [], False: []}
     tries = [(one, True) for one in known * 5] + [(one, False) for one in unknown * 5]
     random.Random(7).shuffle(tries)
-    with click.progressbar(tries, label="  asking") as bar:
+    with (
+        psycopg.connect(site.database, autocommit=True) as database,
+        click.progressbar(tries, label="  asking") as bar,
+    ):
         for user_id, is_known in bar:
-            times[is_known].append(_walk(site, user_id))
+            times[is_known].append(_walk(site, database, user_id))
     for number, step in enumerate(STEPS):
         a, b = ([row[number] for row in times[which]] for which in (True, False))
         area, low, high = area_under_curve(a, b)
@@ -39,15 +43,23 @@ def run(site: Site) -> None:
         click.echo(f"  {step:<14}AUC {area:.3f} [{low:.3f}, {high:.3f}]  {medians}  {verdict}")
 
 
-def _walk(site: Site, user_id: str) -> list[float]:
+def _walk(site: Site, database: psycopg.Connection, user_id: str) -> list[float]:
     with site.browser() as browser:
         page = browser.get("/recover/")
         work = solve(page.json["work-challenge"])
-        return [
-            _timed(browser, "/recover/", user_id=user_id, work=work),
-            _timed(browser, "/recover/email/send"),
-            _timed(browser, "/recover/email/", code="00000000"),
-        ]
+        took = [_timed(browser, "/recover/", user_id=user_id, work=work), _timed(browser, "/recover/email/send")]
+        # The mail server stands in this very process: what it does must not be taken for the portal's time.
+        while _unsent(database):
+            time.sleep(0.002)
+        time.sleep(0.05)  # and it has said goodbye to the worker
+        return [*took, _timed(browser, "/recover/email/", code="00000000")]
+
+
+def _unsent(database: psycopg.Connection) -> bool:
+    row = database.execute(
+        "SELECT 1 FROM mail_messages_message WHERE state IN ('queued', 'sending') LIMIT 1"
+    ).fetchone()
+    return row is not None
 
 
 def _timed(browser: PersonAtBrowser, action: str, **typed: str) -> float:

@@ -9,6 +9,7 @@ from django.db.models import Exists, OuterRef, Q
 from keyback.errors import KeybackError
 from keyback.portal.organizations.models import Domain, Organization
 from keyback.portal.people.models import Person, Spelling
+from keyback.portal.people.nobody import as_if_found
 
 __all__ = [
     "MAX_USER_ID",
@@ -80,6 +81,8 @@ def resolve(typed: str) -> tuple[Organization, Person | None]:
         organization=organization, text=user_id, person__enabled=True, person__removed_at__isnull=True
     ).select_related("person")[:2]
     people = [spelling.person for spelling in found]
+    if not people:
+        as_if_found()
     return organization, people[0] if len(people) == 1 else None
 
 
