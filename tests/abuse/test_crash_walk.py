@@ -81,7 +81,8 @@ def _dies(whole: Whole, person: Person, part: PortalProcess, point: str) -> None
             part.start()
 
     story = recover_whatever_happens(whole, person, repair=repair)
-    wait_until(lambda: not armed.exists(), timeout=10, what=f"the death {point}")
+    # The mark is taken away a moment before the process dies, and the person may have been told by then.
+    wait_until(lambda: not armed.exists() and (died or not part.running), timeout=10, what=f"the death {point}")
     repair()
     assert died
     watched.agrees_with(story)
