@@ -226,6 +226,9 @@ def test_explain_says_which_policy_and_why(here: Here, organization: Organizatio
     [row] = here.lines("policy", "explain", "ana@example.test")
     assert (row["policy"], row["gates"], row["could_prove"]) == ("Staff", 1, ["email"])
     assert row["outcome"] == "could reset now"
+    here.ok("policy", "set", organization.slug, "--name", "Staff", "--no-reset")
+    [row] = here.lines("policy", "explain", "ana@example.test")
+    assert row["outcome"] == "could unlock now, and choose no new password"
     here.ok("org", "admin", "add", organization.slug, "ana@private.test", "--role", "helpdesk")
     [row] = here.lines("policy", "explain", "ana@example.test")
     assert (row["gates"], row["administrator"]) == (2, "two proofs, and no questions")

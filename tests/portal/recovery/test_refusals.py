@@ -83,7 +83,7 @@ def test_after_the_gate_14_is_told_where_two_gates_are_asked_and_one_method_is_o
 
 def test_after_the_gate_11_is_told_where_the_policy_went_away(ada: Person, walker: Walker) -> None:
     page = walker.ask_for_code(walker.identify("ada@example.test"))
-    Policy.objects.update(reset=False)
+    Policy.objects.update(reset=False, unlock=False)
     assert "SSPR_0011" in walker.type_code(page, newest_code()).text
 
 

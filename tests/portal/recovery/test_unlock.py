@@ -97,12 +97,70 @@ def test_whose_own_policy_has_it_not_chooses_a_new_password(
     assert walker.get("/recover/wait").heading == "What should your new password be?"
 
 
-def test_known_and_unknown_people_are_offered_the_same(ada: Person, walker: Walker) -> None:
+def test_where_policies_have_nothing_else_people_unlock_and_choose_no_password(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    Policy.objects.update(reset=False)
+    page = walker.identify("ada@example.test")
+    assert "you keep the password that you know" in page.text
+    assert PURPOSE not in page.forms
+    walker.type_code(walker.ask_for_code(page), newest_code())
+    directory.inspect(ada, locked_out=True)
+    page = walker.get("/recover/wait")
+    assert page.heading == "Unlock your account?"
+    assert "A new password cannot be chosen here" in page.text
+    fields = page.forms[UNLOCK]
+    for path in ("/recover/password", "/recover/password/plain"):
+        assert walker.get(path).heading == "Unlock your account?"
+        assert walker.post(path, fields | {"new_password": "Winter-ist-kalt-7"}).status == 409
+    assert walker.post(PURPOSE, fields | {"purpose": "reset"}).status == 409
+    walker.post(UNLOCK, fields)
+    directory.unlock()
+    assert walker.get("/recover/wait").heading == "Your account is unlocked"
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_whose_own_policy_has_nothing_else_is_led_to_unlocking(
+    ada: Person, walker: Walker, directory: FakeDirectory, locked: bool
+) -> None:
+    Policy.objects.create(organization=ada.organization, name="Others", position=5, methods=["email"])
+    Policy.objects.filter(name="Everybody").update(reset=False)
+    page = walker.prove("ada@example.test")
+    directory.inspect(ada, locked_out=locked)
+    page = walker.get("/recover/wait")
+    assert (UNLOCK in page.forms, PURPOSE in page.forms) == (locked, False)
+    assert "A new password cannot be chosen here" in page.text
+    assert "/contact" in page.links
+
+
+def test_an_expired_password_sends_nobody_to_a_choice_that_they_do_not_have(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    Policy.objects.update(reset=False)
+    walker.prove("ada@example.test")
+    directory.inspect(ada, locked_out=True, password_expired=True)
+    page = walker.get("/recover/wait")
+    assert "Unlocking alone will not let you in." in page.text
+    assert "choose a new one" not in page.text
+
+
+def test_who_unlocks_does_not_reach_the_pages_for_a_new_password(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    to_the_end(walker, "ada@example.test")
+    directory.inspect(ada, locked_out=True)
+    assert walker.get("/recover/password").heading == "Unlock your account?"
+    assert walker.get("/recover/password/plain").heading == "Unlock your account?"
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_known_and_unknown_people_are_offered_the_same(ada: Person, walker: Walker, reset: bool) -> None:
+    Policy.objects.update(reset=reset)
     stranger = Walker("192.0.2.2")
     pages = []
     for one, user_id in ((walker, "ada@example.test"), (stranger, "nobody@example.test")):
         page = one.identify(user_id)
-        page = one.post(PURPOSE, page.forms[PURPOSE])
+        page = one.post(PURPOSE, page.forms[PURPOSE]) if reset else page
         pages.append(page.text.replace(page.response["Keyback-Tracking-Id"], ""))
     assert pages[0] == pages[1]
 

@@ -1,7 +1,7 @@
 """Which policy covers a person, and what an organization allows at all.
 
 Policies are tried in their order, and the first that covers the person counts, whatever it allows: a policy that
-switches reset off for a group is an exception to those after it.
+switches reset and unlock off for a group is an exception to those after it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import Q
+
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.groups import groups_of
 from keyback.portal.people.models import Person, Policy
 from keyback.portal.people.roles import is_administrator
 
-__all__ = ["ADMINISTRATORS_GATES", "NOT_FOR_ADMINISTRATORS", "Look", "explain", "organization_methods", "policy_for"]
+__all__ = [
+    "ADMINISTRATORS_GATES",
+    "NOT_FOR_ADMINISTRATORS",
+    "Look",
+    "explain",
+    "organization_deeds",
+    "organization_methods",
+    "policy_for",
+]
 
 ADMINISTRATORS_GATES = 2
 NOT_FOR_ADMINISTRATORS = frozenset({"questions"})
@@ -75,9 +85,19 @@ def _for_administrators(policy: Policy) -> Policy:
 
 
 def organization_methods(organization: Organization) -> list[str]:
-    """Every method that any policy of the organization allows for a reset, in the order in which they are first named:
-    what everybody sees before the first gate, known or not."""
-    policies = Policy.objects.filter(organization=organization, reset=True).order_by("position", "id")
+    """Every method that any policy of the organization allows for a reset or for unlocking, in the order in which they
+    are first named: what everybody sees before the first gate, known or not."""
+    return list(dict.fromkeys(method for policy in _usable(organization) for method in policy.methods))
+
+
+def organization_deeds(organization: Organization) -> list[str]:
+    """``reset``, ``unlock``, both or neither: what anybody of the organization may do. Said to everybody alike."""
+    usable = _usable(organization)
+    return [deed for deed in ("reset", "unlock") if any(getattr(policy, deed) for policy in usable)]
+
+
+def _usable(organization: Organization) -> list[Policy]:
+    policies = Policy.objects.filter(Q(reset=True) | Q(unlock=True), organization=organization)
     if organization.reset_scope == Organization.ResetScope.SELECTED:
         policies = policies.exclude(groups__isnull=True)
-    return list(dict.fromkeys(method for policy in policies for method in policy.methods))
+    return [policy for policy in policies.order_by("position", "id") if policy.methods]

@@ -223,8 +223,8 @@ def _covering(organization: Organization, spec: PolicySpec, reset: str) -> list[
 
 
 def _able(spec: PolicySpec) -> list[str]:
-    if not spec.reset:
-        return []
+    if not (spec.reset or (spec.unlock and spec.methods)):
+        return []  # an exception to the policies after it
     held = _gates(spec.methods)
     if len(held) < spec.gates:
         have = f"they all prove {held.copy().pop()}" if held else "there is no method that is set up"

@@ -58,7 +58,7 @@ def refusal_of_scope(person: Person, policy: Policy | None, now: datetime, *, ta
         return "SSPR_0009"
     if policy is None:  # some may reset, so those who may were selected
         return "SSPR_0013" if organization_methods(organization) else "SSPR_0011"
-    if not policy.reset or not policy.methods:
+    if not (policy.reset or policy.unlock) or not policy.methods:
         return "SSPR_0011"
     seated = seats.take(person, now) if take_seat else seats.may_have(person)
     return None if seated else "SSPR_0012"

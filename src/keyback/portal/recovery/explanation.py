@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from keyback.portal.methods import installed
-from keyback.portal.people.models import Person
+from keyback.portal.people.models import Person, Policy
 from keyback.portal.people.policies import Look, explain, policy_for
 from keyback.portal.people.policy_changes import group_names
 from keyback.portal.people.roles import is_administrator
@@ -45,16 +45,20 @@ def explained(person: Person, now: datetime) -> list[tuple[str, object]]:
     rows.append(
         (
             "outcome",
-            _outcome(person, refusal_of_organization(organization, now) or refusal_of_person(person, policy, now)),
+            _outcome(
+                person, policy, refusal_of_organization(organization, now) or refusal_of_person(person, policy, now)
+            ),
         )
     )
     return rows
 
 
-def _outcome(person: Person, refusal: str | None) -> str:
+def _outcome(person: Person, policy: Policy | None, refusal: str | None) -> str:
     if not person.enabled or person.removed_at is not None:
         return "disabled, or no longer in the agents' scope: nobody is known by this user ID"
-    return "could reset now" if refusal is None else f"{refusal}: {refusal_of(refusal).text}"
+    if refusal is not None:
+        return f"{refusal}: {refusal_of(refusal).text}"
+    return "could reset now" if policy is None or policy.reset else "could unlock now, and choose no new password"
 
 
 def _look(look: Look, names: dict[str, str]) -> str:

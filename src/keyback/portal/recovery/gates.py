@@ -140,8 +140,11 @@ def _last_gate(
 ) -> Recovery:
     person = person_or_nobody(recovery)
     changes: dict[str, object] = {"gates_opened": opened}
+    # Other people of the organization may choose either; this one has the one that their policy allows.
     if recovery.purpose == Purpose.UNLOCK and (policy is None or not policy.unlock):
-        changes["purpose"] = Purpose.RESET  # other people of the organization may choose, this one may not
+        changes["purpose"] = Purpose.RESET
+    elif recovery.purpose == Purpose.RESET and policy is not None and policy.unlock and not policy.reset:
+        changes["purpose"] = Purpose.UNLOCK
     if refusal is None and person.source == Person.Source.CLOUD:
         return move(recovery, Event.LAST_GATE_OPENED_CLOUD, **changes)
     recovery = move(recovery, Event.LAST_GATE_OPENED, **changes)

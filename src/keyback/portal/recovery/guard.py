@@ -3,7 +3,7 @@ skipped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from http import HTTPStatus
 
@@ -57,9 +57,11 @@ def posted(request: HttpRequest, recovery: Recovery, fields: dict[str, int]) -> 
     return found
 
 
-def step(*states: State, methods: tuple[str, ...] = ("GET", "POST")) -> Callable[[View], Callable[..., HttpResponse]]:
-    """The view is called with the browser's recovery, and only in one of ``states``. Elsewhere a GET is led to where
-    the recovery is, and a POST changes nothing and says so (409)."""
+def step(
+    *states: State, methods: tuple[str, ...] = ("GET", "POST"), purposes: Collection[str] = tuple(Purpose)
+) -> Callable[[View], Callable[..., HttpResponse]]:
+    """The view is called with the browser's recovery, and only in one of ``states`` and for one of ``purposes``.
+    Elsewhere a GET is led to where the recovery is, and a POST changes nothing and says so (409)."""
 
     def wrap(view: View) -> Callable[..., HttpResponse]:
         @only(*methods)
@@ -70,7 +72,7 @@ def step(*states: State, methods: tuple[str, ...] = ("GET", "POST")) -> Callable
                 return redirect("recover") if request.method != "POST" else _over(request, None)
             track(request, recovery.id)
             recovery = keep_held(keep_time(recovery, timezone.now()), timezone.now())
-            if recovery.state not in states:
+            if recovery.state not in states or recovery.purpose not in purposes:
                 return redirect(where(recovery)) if request.method != "POST" else _over(request, recovery)
             try:
                 return view(request, recovery)

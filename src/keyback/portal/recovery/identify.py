@@ -19,9 +19,9 @@ from keyback.portal.organizations.lookup import account_name_of, normalise_user_
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person
 from keyback.portal.people.policies import policy_for
-from keyback.portal.recovery import counted
+from keyback.portal.recovery import counted, unlocking
 from keyback.portal.recovery.decide import refusal_of_organization, refusal_of_person
-from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.subjects import audit
 from keyback.portal.vault import seal_value
 
@@ -74,6 +74,8 @@ def start(request: HttpRequest, typed: str, language: str, now: datetime) -> Rec
             organization=organization,
             person=person,
             typed_hmac=typed_hmac,
+            # Where nobody may choose a new password there is no other choice than unlocking.
+            purpose=next(iter(unlocking.purposes(organization)), Purpose.RESET),
             decoy=settings.KEYRING.code_hmac("decoy", str(organization.id), account_name_of(user_id)),
             known_device=client.kind == "device",
             origin=origin_of(request, organization.id),

@@ -12,8 +12,8 @@ from keyback.portal.audit.words import Activity, Result
 from keyback.portal.limits.budgets import RESETS, spend
 from keyback.portal.limits.clients import Client, counting
 from keyback.portal.organizations.models import Organization
-from keyback.portal.people.models import Person, Policy
-from keyback.portal.people.policies import policy_for
+from keyback.portal.people.models import Person
+from keyback.portal.people.policies import organization_deeds, policy_for
 from keyback.portal.recovery import outcomes
 from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import locked, move
@@ -22,13 +22,13 @@ from keyback.portal.writeback.preparation import prepare, submit_unsealed
 from keyback.protocol.limits import QUEUE_LIFE
 from keyback.protocol.messages import Operation
 
-__all__ = ["choose_purpose", "may_reset", "offered", "unlock"]
+__all__ = ["choose_purpose", "may_reset", "purposes", "unlock"]
 
 
-def offered(organization: Organization) -> bool:
-    """Whether anybody of the organization may unlock without a new password: the same for everybody, before the first
-    gate."""
-    return Policy.objects.filter(organization=organization, unlock=True, reset=True).exists()
+def purposes(organization: Organization) -> list[Purpose]:
+    """What may be chosen before the first gate, the usual one first: a new password, unlocking without one, or both.
+    The same for everybody of the organization."""
+    return [Purpose(deed) for deed in organization_deeds(organization)]
 
 
 def may_reset(recovery: Recovery) -> bool:
@@ -43,7 +43,7 @@ def choose_purpose(recovery: Recovery, purpose: Purpose, now: datetime) -> Recov
         untouched = recovery.state == "prove" and not recovery.gates_opened
         at_the_end = recovery.state == "choose" and purpose == Purpose.RESET and may_reset(recovery)
         both = {recovery.purpose, purpose} <= {Purpose.RESET, Purpose.UNLOCK}
-        if not both or not (untouched or at_the_end) or not offered(recovery.organization):
+        if not both or not (untouched or at_the_end) or purpose not in purposes(recovery.organization):
             raise ValueError("this cannot be chosen now")
         recovery.purpose = purpose
         recovery.save(update_fields=["purpose"])

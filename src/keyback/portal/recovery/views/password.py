@@ -34,8 +34,10 @@ from keyback.protocol.sealing import Sealed
 
 __all__ = ["password", "plain"]
 
+_NEW_PASSWORD = (Purpose.RESET, Purpose.CHANGE)
 
-@step(State.CHOOSE)
+
+@step(State.CHOOSE, purposes=_NEW_PASSWORD)
 def password(request: HttpRequest, recovery: Recovery) -> HttpResponse:
     if _is_cloud(recovery):
         if request.method == "POST":
@@ -70,7 +72,7 @@ def _sealed(request: HttpRequest, recovery: Recovery) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-@step(State.CHOOSE)
+@step(State.CHOOSE, purposes=_NEW_PASSWORD)
 def plain(request: HttpRequest, recovery: Recovery) -> HttpResponse:
     if not (_is_cloud(recovery) or recovery.organization.allow_plain_page):
         if request.method == "POST":

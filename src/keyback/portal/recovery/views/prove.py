@@ -36,9 +36,10 @@ def prove(request: HttpRequest, recovery: Recovery) -> HttpResponse:
 
 def _other_purpose(recovery: Recovery) -> str:
     """What may be chosen instead, while nothing is proved; the same for everybody of the organization."""
-    if recovery.gates_opened or recovery.purpose == Purpose.VERIFY or not unlocking.offered(recovery.organization):
+    if recovery.gates_opened or recovery.purpose == Purpose.VERIFY:
         return ""
-    return (Purpose.UNLOCK if recovery.purpose == Purpose.RESET else Purpose.RESET).value
+    others = [purpose for purpose in unlocking.purposes(recovery.organization) if purpose != recovery.purpose]
+    return others[0].value if others else ""
 
 
 def _masks(recovery: Recovery, method: Method) -> list[str]:

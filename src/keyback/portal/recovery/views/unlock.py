@@ -37,12 +37,8 @@ def choose_purpose(request: HttpRequest, recovery: Recovery) -> HttpResponse:
     return redirect(where(recovery))
 
 
-@step(State.CHOOSE)
+@step(State.CHOOSE, purposes=(Purpose.UNLOCK,))
 def unlock(request: HttpRequest, recovery: Recovery) -> HttpResponse:
-    if recovery.purpose != Purpose.UNLOCK:
-        if request.method == "POST":
-            raise StepOver
-        return redirect(where(recovery))
     if request.method == "GET":
         return _page(request, recovery)
     posted(request, recovery, {})
