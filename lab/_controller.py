@@ -173,11 +173,12 @@ def check_address(ip: str) -> None:
 
 def _wait_until_ready(forest: Forest, controller: Controller, timeout: float = 60) -> None:
     deadline = time.monotonic() + timeout
+    signed_in = forest.service if controller.read_only else forest.administrator
     while True:
         try:
             for port in (88, 464, 445):
                 socket.create_connection((controller.ip, port), timeout=1).close()
-            with forest.administrator(controller.name) as directory:
+            with signed_in(controller.name) as directory:
                 directory.read("", "supportedControl")
                 return
         except (OSError, ControllerError) as error:

@@ -119,9 +119,10 @@ def thaw(name: str, controller: str | None) -> None:
 @group.command()
 @_ONE
 @click.option("--ip", help="Loopback address of the second controller; by default the next free one.")
-def replica(name: str, ip: str | None) -> None:
+@click.option("--read-only", is_flag=True, help="One that nothing is written to, as in a branch office.")
+def replica(name: str, ip: str | None, read_only: bool) -> None:
     """Add a second controller, dc2, to NAME."""
-    _show(lab.replica(name, ip=ip))
+    _show(lab.replica(name, ip=ip, read_only=read_only))
 
 
 @group.command()

@@ -22,6 +22,7 @@ class Controller:
     """One domain controller. ``keeper`` and ``first`` are None while it is killed.
 
     ``replication_id`` is the objectGUID of its NTDS Settings, by which its partners find it; empty while it has none.
+    ``read_only``: it holds a copy without passwords, the service account's excepted.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Controller:
     keeper: Started | None = None
     first: Started | None = None
     replication_id: str = ""
+    read_only: bool = False
 
     @property
     def running(self) -> bool:
@@ -150,6 +152,12 @@ class Forest:
             self.administrator_password_file.read_text(),
         )
 
+    def service(self, controller: str | None = None) -> Directory:
+        """The same as the service account."""
+        url = f"ldaps://{self.controller(controller).ip}"
+        password = self.service_password_file.read_text()
+        return Directory(url, self.ca_file, self.base_dn, self.service_upn, password)
+
     def as_json(self) -> dict[str, Any]:
         """Everything above, as ``lab status --json`` prints it."""
         return {
@@ -213,6 +221,7 @@ def load(name: str, directory: Path) -> Forest:
             Started(**row["keeper"]) if row["keeper"] else None,
             Started(**row["first"]) if row["first"] else None,
             row.get("replication_id", ""),
+            row.get("read_only", False),
         )
         for row in state["controllers"]
     )

@@ -112,7 +112,8 @@ class Forest:
                     continue
                 place.shunned_until = 0.0
                 if writing and place.role is _Role.READ_ONLY:
-                    problem = problem or Unreachable(place.pool.server.url, "it is read-only, and no other answers")
+                    unwritable = "it is a read-only controller, and no other answers"
+                    problem = problem or Unreachable(place.pool.server.url, unwritable)
                     left.remove(place)
                     continue
                 if writing and place.role is _Role.WRITABLE and any(_to_find_out(one) for one in left):

@@ -70,7 +70,8 @@ _ROOT_DSE = (
     "supportedCapabilities",
 )
 _PARTIAL_SECRETS = "1.2.840.113556.1.4.1920"
-"""LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID: a read-only controller (MS-ADTS 3.1.1.3.4.3.4)."""
+"""LDAP_CAP_ACTIVE_DIRECTORY_PARTIAL_SECRETS_OID: a read-only controller (MS-ADTS 3.1.1.3.4.3.4). Samba's does not say
+so there; both say it by msDS-isRODC of their NTDS Settings (MS-ADTS 3.1.1.4.5.15)."""
 
 
 class Connection:
@@ -211,7 +212,8 @@ class Connection:
         try:
             entry = self._read_clock(_ROOT_DSE)
             service = entry.text("dsServiceName")
-            invocation_id = self.search(service, ["invocationId"])[0].guid("invocationId")
+            settings = self.search(service, ["invocationId", "msDS-isRODC"])[0]
+            invocation_id = settings.guid("invocationId")
         except LookupError as error:
             detail = f"{self.server.url} is not an Active Directory domain controller"
             raise errors.ConfigurationProblem(detail) from error
@@ -224,7 +226,8 @@ class Connection:
             supported_controls=frozenset(entry.texts("supportedControl")),
             domain_functionality=entry.number("domainFunctionality"),
             own_sids=tuple(map(sid_text, entry.raw("tokenGroups"))),
-            read_only=_PARTIAL_SECRETS in entry.texts("supportedCapabilities"),
+            read_only=_PARTIAL_SECRETS in entry.texts("supportedCapabilities")
+            or settings.text("msDS-isRODC").upper() == "TRUE",
         )
 
 

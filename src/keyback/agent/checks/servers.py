@@ -80,6 +80,9 @@ def _steps(forest: ForestConfig, server: DirectoryServer, now: Callable[[], date
 
 def _abilities(connection: Connection, ours: datetime) -> Iterator[Finding]:
     root = connection.root
+    if root.read_only:
+        text = "A read-only controller: people are read from it, passwords are written to others"
+        yield Finding("directory.read_only", Status.NOTE, text)
     if root.hints_control:
         text = f"Password policy hints: offered ({root.hints_control})"
         yield Finding("directory.hints", Status.OK, text)
