@@ -88,6 +88,7 @@ def list_(*, slug: str, everybody: bool, as_json: bool) -> None:
 @on_portal
 def show_(*, user_id: str, as_json: bool) -> None:
     """What the portal knows about one person. Addresses are shown in full."""
+    from keyback.portal.account.kinds import kind_of
     from keyback.portal.people.contacts import mails_of, phones_of
     from keyback.portal.people.models import ContactDatum
 
@@ -97,6 +98,7 @@ def show_(*, user_id: str, as_json: bool) -> None:
         "name": found.display_name,
         "organization": found.organization.name,
         "source": found.source,
+        "kind": kind_of(found),
         "forest": found.forest.name if found.forest else None,
         "object_guid": found.object_guid,
         "enabled": found.enabled,

@@ -1,20 +1,26 @@
 """Signing in through the organization's own OpenID Connect provider: a real one, in a process of its own."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import pytest
+from django.utils import timezone
 
 from keyback.portal.account.models import FederatedSubject
 from keyback.portal.account.models import Provider as Row
 from keyback.portal.account.openid import seal_secret
 from keyback.portal.audit.models import AuditEntry
+from keyback.portal.organizations import setup
+from keyback.portal.people.cloud import verify_password
 from keyback.portal.people.models import Person, Spelling
-from tests.portal.account.signing import name
+from keyback.portal.writeback.models import WritebackRequest
+from tests.portal.account.signing import name, sign_in
+from tests.portal.account.test_pass_through import send
 from tests.portal.commands import Here
-from tests.portal.walk import Page, Walker
+from tests.portal.walk import FakeDirectory, Page, Walker, boxes_for
 from tests.support import oidc
 from tests.support.oidc import Provider
 
@@ -141,6 +147,86 @@ def test_a_token_for_another_client_is_refused(federated: Person, walker: Walker
     answer = provider.sign_in(go(walker).replace("client_id=keyback", "client_id=other"), "u-ada")
     assert walker.get(answer).status in (403, 503)
     assert walker.get("/account").heading == "Sign in"
+
+
+NEW = "Winter-ist-kalt-7"
+
+
+def test_a_federated_person_resets_the_password_that_their_directory_keeps(
+    federated: Person, walker: Walker, provider: Provider, directory: FakeDirectory
+) -> None:
+    page = name(walker, "ada@example.test")
+    page = walker.post("/sign-in/forgot", page.forms["/sign-in/forgot"])
+    assert page.forms["/recover/"]["user_id"] == "ada@example.test"
+    walker.prove("ada@example.test")
+    directory.inspect(federated)
+    page = walker.get("/recover/password")
+    walker.send_boxes(page, boxes_for(page, NEW))
+    directory.write()
+    assert walker.get("/recover/wait").heading == "Your password is changed"
+    assert directory.written == [NEW]
+    assert AuditEntry.objects.get(activity="password.reset").details["kind"] == "federated"
+    assert come_back(Walker(), provider, "u-ada").heading == "Your account"
+
+
+def test_a_federated_person_whose_password_the_portal_keeps_resets_it_too(
+    federated: Person, cleo: Person, walker: Walker
+) -> None:
+    page = walker.prove("cleo@example.test")
+    fields = page.forms["/recover/password/plain"] | {"new_password": NEW, "new_password_again": NEW}
+    assert walker.post("/recover/password/plain", fields).heading == "Your password is changed"
+    assert verify_password(cleo, NEW)
+    assert AuditEntry.objects.get(activity="password.reset").details["kind"] == "federated"
+
+
+def test_an_operator_sees_the_kind_of_each_account(federated: Person, cleo: Person, here: Here) -> None:
+    kinds = {}
+    for remove in (False, True):
+        if remove:
+            Row.objects.all().delete()
+        for user_id in ("ada@example.test", "cleo@example.test"):
+            kinds[user_id, remove] = json.loads(here.ok("person", "show", user_id, "--json"))["kind"]
+    assert kinds == {
+        ("ada@example.test", False): "federated",
+        ("cleo@example.test", False): "federated",
+        ("ada@example.test", True): "pass_through",
+        ("cleo@example.test", True): "cloud",
+    }
+
+
+@pytest.mark.parametrize("typed", ["ada", "CORP\\ada", "nobody"])
+def test_a_user_id_without_a_domain_is_sent_there_too(federated: Person, walker: Walker, typed: str) -> None:
+    assert name(walker, typed).heading == "Sign in with your organization"
+
+
+@pytest.fixture
+def other_domain(federated: Person) -> None:
+    """Whose people are asked for a password here."""
+    now = timezone.now()
+    domain = setup.add_domain(federated.organization, "other.test", by="operator:test", now=now)
+    setup.verify_domain(domain, by="operator:test", how="operator", now=now)
+
+
+@pytest.mark.parametrize("typed", ["cleo", "cleo@other.test"])
+def test_no_other_spelling_leads_past_the_provider_to_a_password_of_the_portal(
+    federated: Person, cleo: Person, other_domain: None, walker: Walker, typed: str
+) -> None:
+    Person.objects.exclude(pk=cleo.pk).update(enabled=False)
+    Spelling.objects.get_or_create(organization=cleo.organization, text=typed, person=cleo)
+    assert "the password is not right" in sign_in(walker, typed).text
+    assert walker.get("/account").heading == "Sign in"
+    Row.objects.all().delete()
+    assert sign_in(walker, typed).heading == "Your account"
+
+
+def test_no_other_spelling_leads_past_the_provider_to_the_directory(
+    federated: Person, other_domain: None, walker: Walker
+) -> None:
+    assert send(walker, name(walker, "corp\\ada")).status_code == 200
+    assert not WritebackRequest.objects.exists()
+    Row.objects.all().delete()
+    assert send(walker, name(walker, "corp\\ada")).status_code == 200
+    assert WritebackRequest.objects.exists()
 
 
 def test_a_nonce_of_another_question_is_refused(federated: Person, walker: Walker, provider: Provider) -> None:

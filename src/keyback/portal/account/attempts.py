@@ -12,6 +12,7 @@ from django.http import HttpRequest
 
 from keyback.errors import KeybackError
 from keyback.portal.account import lockout
+from keyback.portal.account.kinds import Kind, kind_of
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.limits.budgets import Blocked
@@ -30,9 +31,9 @@ __all__ = [
     "begin",
     "client_for",
     "forget",
-    "kind_of",
     "note",
     "noted",
+    "only_elsewhere",
     "prove_cloud",
 ]
 
@@ -105,9 +106,10 @@ def client_for(request: HttpRequest, attempt: Attempt) -> Client:
     return client_of(request, attempt.person.id if attempt.person else attempt.typed)
 
 
-def kind_of(person: Person) -> str:
-    """Where this person's password is, as the audit names it."""
-    return "cloud" if person.source == Person.Source.CLOUD else "pass_through"
+def only_elsewhere(attempt: Attempt) -> bool:
+    """Whether this person is signed in by their organization's provider only. By a spelling whose domain the provider
+    does not have they come to the page for a password, like strangers, and must get no further there than those."""
+    return kind_of(attempt.person or Person(organization=attempt.organization)) is Kind.FEDERATED
 
 
 def prove_cloud(request: HttpRequest, attempt: Attempt, password: str, now: datetime) -> Person:
@@ -118,12 +120,12 @@ def prove_cloud(request: HttpRequest, attempt: Attempt, password: str, now: date
     except Blocked as blocked:
         audit(request, attempt, Activity.SIGN_IN_BLOCKED, Result.REFUSED, now, budget=blocked.budget)
         raise
-    right = cloud.verify_password(attempt.person, password)
+    right = cloud.verify_password(attempt.person, password) and not only_elsewhere(attempt)
     if attempt.person is None or not (right and allowed):
         audit(request, attempt, Activity.SIGN_IN_FAILED, Result.FAILURE, now)
         raise WrongPassword("wrong user ID or password")
     lockout.forgive(attempt.organization, attempt.typed, attempt.subject, client)
-    audit(request, attempt, Activity.SIGNED_IN, Result.SUCCESS, now, kind=kind_of(attempt.person))
+    audit(request, attempt, Activity.SIGNED_IN, Result.SUCCESS, now, kind=Kind.CLOUD)
     return attempt.person
 
 

@@ -55,8 +55,16 @@ class SignInRefused(KeybackError):
 
 
 def provider_of(attempt: Attempt) -> Provider | None:
+    """Who signs in people of this user ID. A user ID without a domain is one of the provider's where it has all of the
+    organization's."""
     found = Provider.objects.filter(organization=attempt.organization).first()
-    return found if found is not None and domain_of(attempt.user_id) in found.domains else None
+    if found is None:
+        return None
+    domain = domain_of(attempt.user_id)
+    if not domain:
+        others = attempt.organization.domains.filter(verified_at__isnull=False).exclude(name__in=found.domains)
+        return None if others.exists() else found
+    return found if domain in found.domains else None
 
 
 def seal_secret(provider: Provider, secret: str) -> str:

@@ -18,7 +18,8 @@ from django.http import HttpRequest
 
 from keyback.errors import KeybackError
 from keyback.portal.account import lockout
-from keyback.portal.account.attempts import Attempt, audit, client_for, kind_of, note, noted
+from keyback.portal.account.attempts import Attempt, audit, client_for, note, noted, only_elsewhere
+from keyback.portal.account.kinds import Kind
 from keyback.portal.account.signin import Stage
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.limits.budgets import Blocked
@@ -103,7 +104,7 @@ def send(request: HttpRequest, attempt: Attempt, request_id: UUID, boxes: dict[U
     except Blocked as blocked:
         audit(request, attempt, Activity.SIGN_IN_BLOCKED, Result.REFUSED, now, budget=blocked.budget)
         raise
-    asked = False
+    asked, allowed = False, allowed and not only_elsewhere(attempt)
     if allowed and attempt.person is not None and _is_about(preparation, attempt.person):
         try:
             submit(preparation, boxes, attempt.person, now)
@@ -179,6 +180,6 @@ def answer(request: HttpRequest, attempt: Attempt, now: datetime) -> Answer | No
         audit(request, attempt, Activity.SIGN_IN_FAILED, Result.FAILURE, now, outcome=result.code or "expired")
         return Answer(None, unreachable=result.code in (None, OutcomeCode.UNREACHABLE))
     lockout.forgive(attempt.organization, attempt.typed, attempt.subject, client_for(request, attempt))
-    audit(request, attempt, Activity.SIGNED_IN, Result.SUCCESS, now, kind=kind_of(attempt.person))
+    audit(request, attempt, Activity.SIGNED_IN, Result.SUCCESS, now, kind=Kind.PASS_THROUGH)
     must_change = result.code in (OutcomeCode.MUST_CHANGE, OutcomeCode.PASSWORD_EXPIRED)
     return Answer(Stage.CHANGE if must_change else Stage.FULL)

@@ -25,7 +25,7 @@ from keyback.portal.people.models import Person
 from keyback.portal.recovery import outcomes
 from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import locked, move
-from keyback.portal.recovery.subjects import audit, person_or_nobody, typed_key
+from keyback.portal.recovery.subjects import audit, audit_deed, person_or_nobody, typed_key
 from keyback.portal.writeback.preparation import NoAgent, Preparation, prepare, seal_here, submit
 from keyback.protocol.limits import DIRECTORY_TIMEOUT, QUEUE_LIFE, WRITE_LEASE
 from keyback.protocol.messages import Flags, Operation
@@ -143,7 +143,7 @@ def submit_cloud(recovery: Recovery, passwords: Sealed, client: Client, now: dat
     """Keeps the password of a cloud person. Raises Blocked or IllegalMove."""
     person, password = _person(recovery), passwords.new or ""
     if recovery.purpose == Purpose.CHANGE and not _is_current(recovery, person, passwords.current or "", client, now):
-        audit(recovery, Activity.PASSWORD_CHANGED, Result.FAILURE, now, outcome=OutcomeCode.CURRENT_WRONG)
+        audit_deed(recovery, Result.FAILURE, now, outcome=OutcomeCode.CURRENT_WRONG)
         return _refuse(recovery, [{"code": OutcomeCode.CURRENT_WRONG.value, "params": {}}], now)
     if found := [_plain(finding) for finding in cloud.findings(person, password, passwords.current)]:
         return _refuse(recovery, found, now)

@@ -19,7 +19,7 @@ from keyback.portal.people.contacts import mails_of
 from keyback.portal.recovery import notices
 from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import move
-from keyback.portal.recovery.subjects import audit, deed, person_or_nobody
+from keyback.portal.recovery.subjects import audit, audit_deed, person_or_nobody
 from keyback.portal.vault import VaultMismatch, open_value
 from keyback.portal.writeback.models import WritebackRequest
 from keyback.portal.writeback.requests import outcome_recorded
@@ -77,19 +77,19 @@ def _ended(recovery: Recovery, request: WritebackRequest, now: datetime) -> None
     elif code in (OutcomeCode.POLICY, OutcomeCode.BANNED) and _refusal(request) != TOO_YOUNG:
         findings = _findings(request) or [{"code": "filter", "params": {}}]
         move(recovery, Event.PASSWORD_REFUSED, findings=findings, refusal=_refusal(request))
-        audit(recovery, deed(recovery), Result.REFUSED, now, outcome=code)
+        audit_deed(recovery, Result.REFUSED, now, outcome=code)
     elif code in (OutcomeCode.CURRENT_WRONG, OutcomeCode.TRIES_SPENT):
         move(recovery, Event.PASSWORD_REFUSED, findings=[{"code": code, "params": {}}], refusal="")
-        audit(recovery, deed(recovery), Result.FAILURE, now, outcome=code)
+        audit_deed(recovery, Result.FAILURE, now, outcome=code)
     elif code == OutcomeCode.STALE:
         # The waiting page asks for the new look: outcomes are recorded by the agents' door, which cannot sign.
         move(recovery, Event.STALE, request_id=None)
     elif code == OutcomeCode.UNKNOWN:
         move(recovery, Event.WRITE_UNKNOWN, refusal=_refusal(request))
-        audit(recovery, deed(recovery), Result.UNKNOWN, now, outcome=code)
+        audit_deed(recovery, Result.UNKNOWN, now, outcome=code)
     else:
         move(recovery, Event.WRITE_REFUSED, refusal=_refusal(request), findings=_findings(request))
-        audit(recovery, deed(recovery), Result.FAILURE, now, outcome=code or "expired")
+        audit_deed(recovery, Result.FAILURE, now, outcome=code or "expired")
         if late:
             _tell(recovery, MessageKind.WRITEBACK_UNSURE_RESOLVED, now, written="")
     if late:
@@ -103,7 +103,7 @@ def written(recovery: Recovery, now: datetime, shortfalls: Sequence[Shortfall] =
         recovery, Event.WRITTEN, refusal="", written_at=now, findings=[{"code": what.value} for what in shortfalls]
     )
     details = {"shortfalls": ", ".join(shortfalls)} if shortfalls else {}
-    audit(recovery, deed(recovery), Result.SUCCESS, now, **details)
+    audit_deed(recovery, Result.SUCCESS, now, **details)
     told: dict[str, str] = dict.fromkeys(shortfalls, "yes")  # by name, for the text
     who = notices.of(recovery)
     if late:

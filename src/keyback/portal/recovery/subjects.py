@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from keyback.portal.account.kinds import kind_of
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.people.models import Person
 from keyback.portal.recovery.models import Purpose, Recovery
 
-__all__ = ["account", "audit", "deed", "likeness", "person_or_nobody", "subject", "typed_key"]
+__all__ = ["account", "audit", "audit_deed", "likeness", "person_or_nobody", "subject", "typed_key"]
 
 
 def typed_key(recovery: Recovery) -> str:
@@ -39,11 +40,11 @@ def person_or_nobody(recovery: Recovery) -> Person:
     return recovery.person or Person(id=recovery.id, organization_id=recovery.organization_id)
 
 
-def deed(recovery: Recovery) -> Activity:
-    """What it comes to in the end, as the audit names it."""
-    if recovery.purpose == Purpose.CHANGE:
-        return Activity.PASSWORD_CHANGED
-    return Activity.ACCOUNT_UNLOCKED if recovery.purpose == Purpose.UNLOCK else Activity.PASSWORD_RESET
+def audit_deed(recovery: Recovery, result: Result, now: datetime, **details: str | int | None) -> None:
+    """What the walk was for, and what came of it; with the kind of account."""
+    done = {Purpose.CHANGE: Activity.PASSWORD_CHANGED, Purpose.UNLOCK: Activity.ACCOUNT_UNLOCKED}
+    activity = done.get(Purpose(recovery.purpose), Activity.PASSWORD_RESET)
+    audit(recovery, activity, result, now, kind=kind_of(person_or_nobody(recovery)), **details)
 
 
 def audit(recovery: Recovery, activity: Activity, result: Result, now: datetime, **details: str | int | None) -> None:

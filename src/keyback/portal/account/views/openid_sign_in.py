@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from keyback.portal.account import attempts, openid
 from keyback.portal.account.attempts import Attempt, audit
+from keyback.portal.account.kinds import Kind
 from keyback.portal.account.openid import ProviderUnusable, SignInRefused
 from keyback.portal.account.signin import Stage
 from keyback.portal.account.views.entering import enter
@@ -52,9 +53,9 @@ def back(request: HttpRequest) -> HttpResponse:
     except ProviderUnusable as error:
         return _unusable(request, attempt, error)
     except SignInRefused as error:
-        audit(request, attempt, Activity.SIGN_IN_FAILED, Result.FAILURE, now, kind="federated", why=str(error))
+        audit(request, attempt, Activity.SIGN_IN_FAILED, Result.FAILURE, now, kind=Kind.FEDERATED, why=str(error))
         return render(request, "account/sign_in_refused.html", _context(attempt), status=HTTPStatus.FORBIDDEN)
-    audit(request, attempt, Activity.SIGNED_IN, Result.SUCCESS, now, kind="federated")
+    audit(request, attempt, Activity.SIGNED_IN, Result.SUCCESS, now, kind=Kind.FEDERATED)
     return enter(request, person, attempt.next, Stage.FULL, proved="openid")
 
 
