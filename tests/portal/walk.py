@@ -195,7 +195,7 @@ class FakeDirectory:
     written: list[str | None] = field(default_factory=list)
     opened: Sealed = field(default_factory=Sealed)
 
-    def inspect(self, person: Person, code: OutcomeCode = OutcomeCode.DONE, **found: Any) -> None:
+    def inspect(self, person: Person, code: OutcomeCode = OutcomeCode.DONE, **found: Any) -> Envelope:
         """Answers the waiting inspection."""
         fence, envelope, _box = self._claim()
         assert envelope.operation == "inspect"
@@ -211,6 +211,7 @@ class FakeDirectory:
             }
         )
         self._finish(envelope, fence, code, inspection=inspection if code is OutcomeCode.DONE else None)
+        return envelope
 
     def write(
         self, code: OutcomeCode = OutcomeCode.DONE, findings: list[Finding] | None = None, operation: str = "reset"

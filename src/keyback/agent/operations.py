@@ -2,7 +2,7 @@
 
     reset, change: look → open_box → check → journal_before with ask_to_write → modify → read_back
     verify:        look → open_box → Kerberos, and a bind that confirms it
-    inspect:       look → the rights that a reset will need
+    inspect:       look → the rights that the operation will need for which it is done
     unlock, expire: look → journal_before → the write → read_back
 
 Whatever is wrong is raised: Refused, DirectoryError, Unopenable, or Withdrawn.
@@ -22,6 +22,7 @@ from keyback.agent.resolve import Found, Question, find_out
 from keyback.agent.steps import Steps
 from keyback.agent.tasks import Seen, Task, Withdrawn, ended, must_change
 from keyback.directory import (
+    Account,
     BindAnswer,
     Connection,
     Right,
@@ -65,12 +66,12 @@ class Operations:
         with forest.connection() as connection:
             seen = self._steps.look(task, forest, connection)
             account = seen.account
-            wanted = [Right.RESET_PASSWORD]
-            if task.envelope.flags.unlock:
-                wanted.append(Right.WRITE_LOCKOUT_TIME)
-            if missing := missing_rights(connection, account, wanted):
+            if task.meant is Operation.CHANGE:
+                _refuse_locked_out(seen)
+            if missing := missing_rights(connection, account, _needed(task, account)):
                 raise Refused(OutcomeCode.PERMISSION, [Kind.PERMISSIONS], f"missing: {', '.join(missing)}")
-            if connection.root.hints_control is None:
+            hinted = task.meant is Operation.RESET and not must_change(task, account)
+            if hinted and connection.root.hints_control is None:
                 raise from_directory(directory.ControlMissing(f"{connection.root.dns_host_name} does not offer it"))
         ends = minimum_age_ends(account, seen.policy)
         inspection = Inspection(
@@ -203,18 +204,23 @@ def _done(task: Task, detail: str) -> Outcome:
     return ended(task, OutcomeCode.DONE, detail=detail, findings=findings)
 
 
-def _not_permitted(task: Task, seen: Seen, error: directory.PermissionMissing) -> Refused:
-    """The directory does not say which right it misses, the access list does. Whoever was locked out stays so."""
+def _needed(task: Task, account: Account) -> list[Right]:
     needed = {
         Operation.RESET: [Right.RESET_PASSWORD],
         Operation.CHANGE: [Right.CHANGE_PASSWORD],
         Operation.UNLOCK: [Right.WRITE_LOCKOUT_TIME],
         Operation.EXPIRE: [Right.WRITE_PWD_LAST_SET],
-    }[task.envelope.operation]
+    }[task.meant]
     if task.envelope.flags.unlock:
         needed.append(Right.WRITE_LOCKOUT_TIME)
-    if must_change(task, seen.account):
+    if must_change(task, account):
         needed.append(Right.WRITE_PWD_LAST_SET)
+    return needed
+
+
+def _not_permitted(task: Task, seen: Seen, error: directory.PermissionMissing) -> Refused:
+    """The directory does not say which right it misses, the access list does. Whoever was locked out stays so."""
+    needed = _needed(task, seen.account)
     missing = ", ".join(missing_rights(seen.connection, seen.account, needed))
     stays_locked = seen.account.locked_out and Right.WRITE_LOCKOUT_TIME in needed
     kinds = [Kind.PERMISSIONS, Kind.LOCKED_OUT] if stays_locked else [Kind.PERMISSIONS]

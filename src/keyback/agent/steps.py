@@ -135,7 +135,7 @@ class Steps:
         refusal = forest.guard(connection).refusal(account, now)
         if refusal and refusal.reason not in _forgiven(task):
             raise from_guard(refusal)
-        if task.envelope.operation is Operation.CHANGE and account.cannot_change:
+        if task.meant is Operation.CHANGE and account.cannot_change:
             raise from_guard(Refusal(Reason.CANNOT_CHANGE))  # no setting helps: the directory would refuse it
         policy = forest.policies.effective(connection, account)
         return Seen(connection, account, policy, forest.policies.lockout(connection, account), now)
@@ -320,10 +320,10 @@ def _forgiven(task: Task) -> frozenset[Reason]:
     """Flags about passwords bind the person, not an administrator; nor do they forbid an unlock, and a password that
     never expires may be changed. A sign-in writes nothing: the directory itself tells of the account's state to whoever
     knows the password."""
-    if task.envelope.operation is Operation.CHANGE:
+    if task.meant is Operation.CHANGE:
         return frozenset({Reason.NEVER_EXPIRES})
-    if task.envelope.operation is Operation.VERIFY:
+    if task.meant is Operation.VERIFY:
         return _STATES
-    if task.envelope.initiator != SELF or task.envelope.operation is Operation.UNLOCK:
+    if task.envelope.initiator != SELF or task.meant is Operation.UNLOCK:
         return _PASSWORD_REASONS
     return frozenset()

@@ -41,6 +41,12 @@ class Task:
     def request_id(self) -> UUID:
         return self.envelope.request_id
 
+    @property
+    def meant(self) -> Operation:
+        """The operation whose rules hold: an inspection looks ahead to another one."""
+        envelope = self.envelope
+        return envelope.inspect_for if envelope.operation is Operation.INSPECT else envelope.operation
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:

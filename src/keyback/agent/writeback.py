@@ -146,7 +146,7 @@ class Writeback:
                 self._under_way.discard(envelope.request_id)
 
     def _execute(self, task: Task, entry: Entry | None) -> None:
-        start, success, failure = operation_events(task.envelope.operation, task.envelope.initiator)
+        start, success, failure = operation_events(task.meant, task.envelope.initiator)
         is_inspection = task.envelope.operation is Operation.INSPECT
         if not is_inspection:
             self._steps.tell(start, task)

@@ -105,6 +105,9 @@ class Envelope(Message):
 
     ``ambiguous``: another enabled account, perhaps of another forest, carries the same source anchor: write neither.
 
+    ``inspect_for``: the operation that is to follow an inspection (reset, change, unlock), whose rights and rules it is
+    judged by.
+
     ``initiator``: ``self``, or ``admin:<UUID>``. ``password_version``: the version of unicodePwd (replPropertyMetaData)
     seen when the account was inspected; the agent refuses when it has moved. Boxes are keyed by agent.
     """
@@ -116,6 +119,7 @@ class Envelope(Message):
     forest_id: UUID
     object_guid: UUID
     operation: Operation
+    inspect_for: Operation = Operation.RESET
     flags: Flags = Flags()
     initiator: Annotated[str, Field(pattern=r"^(self|admin:[0-9a-f-]{36})$")]
     deadline: Seq

@@ -84,6 +84,38 @@ def test_an_inspection_tells_a_missing_right(
     assert outcome.code is OutcomeCode.PERMISSION
 
 
+def test_an_inspection_asks_for_the_rights_of_what_is_to_follow_and_for_no_other(
+    forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf, rights: Callable[[str], None]
+) -> None:
+    guid = guid_of(new_person(Kind.ORDINARY).account)
+
+    def permitted(operation: Operation, **how: object) -> bool:
+        return desk.do(desk.order(guid, Operation.INSPECT, inspect_for=operation, **how)).code is OutcomeCode.DONE
+
+    rights("reset-password")
+    assert [permitted(each) for each in (Operation.RESET, Operation.CHANGE, Operation.UNLOCK)] == [False, True, True]
+    api.restore_rights(forest)
+    rights("write-lockout-time")
+    assert [permitted(each) for each in (Operation.RESET, Operation.CHANGE, Operation.UNLOCK)] == [True, True, False]
+    rights("write-pwd-last-set")
+    assert not permitted(Operation.RESET, must_change=True, initiator=f"admin:{uuid4()}")
+
+
+def test_an_inspection_before_a_change_tells_what_a_change_would_meet(
+    desk: Desk, new_person: NewPerson, guid_of: GuidOf
+) -> None:
+    for kind, code in (
+        (Kind.LOCKED, OutcomeCode.LOCKED_OUT),
+        (Kind.CANNOT_CHANGE, OutcomeCode.CANNOT_CHANGE),
+        (Kind.DISABLED, OutcomeCode.DISABLED),
+    ):
+        order = desk.order(guid_of(new_person(kind).account), Operation.INSPECT, inspect_for=Operation.CHANGE)
+        assert desk.do(order).code is code
+        story = desk.story(order)
+        assert (story[0], story[-1]) == ("31006", "31008")
+        assert ("33006" in story) == (kind is Kind.LOCKED)
+
+
 def test_an_unlock_opens_the_account_and_leaves_the_password(
     forest: Forest, desk: Desk, new_person: NewPerson, guid_of: GuidOf
 ) -> None:

@@ -269,6 +269,8 @@ def test_the_older_controller_without_the_control_is_told_before_anything_is_sen
     try:
         guid = _guid(older_forest, "grace")
         assert desk.do(desk.order(guid, Operation.INSPECT)).code is OutcomeCode.CONTROL_MISSING
+        changing = desk.order(guid, Operation.INSPECT, inspect_for=Operation.CHANGE)
+        assert desk.do(changing).code is OutcomeCode.DONE  # the directory's own rules hold for changes without it
         order = desk.order(guid, Operation.RESET, NEW)
         assert desk.do(order).code is OutcomeCode.CONTROL_MISSING
         assert desk.story(order) == ["31001", "6329", "33009", "31003"]

@@ -94,7 +94,8 @@ def test_whoever_must_change_the_password_does_that_first_and_is_then_signed_in(
     for path in ("/account", "/security-info", "/account/prove"):
         assert walker.get(path).heading == "Your password has to be changed"
     page = walker.post(CHANGE, page.forms[CHANGE])
-    directory.inspect(ada, must_change=True)
+    looked = directory.inspect(ada, must_change=True)
+    assert (looked.inspect_for, looked.flags.unlock) == ("change", False)
     page = walker.get("/recover/wait")
     answer = walker.post_json(
         page,

@@ -44,7 +44,8 @@ def test_an_account_that_is_not_locked_is_offered_a_new_password(
     ada: Person, walker: Walker, directory: FakeDirectory
 ) -> None:
     to_the_end(walker, "ada@example.test")
-    directory.inspect(ada)
+    looked = directory.inspect(ada)
+    assert (looked.inspect_for, looked.flags.unlock) == ("reset", True)  # what may still be chosen
     page = walker.get("/recover/wait")
     assert page.heading == "Your account is not locked"
     assert UNLOCK not in page.forms
@@ -126,7 +127,8 @@ def test_whose_own_policy_has_nothing_else_is_led_to_unlocking(
     Policy.objects.create(organization=ada.organization, name="Others", position=5, methods=["email"])
     Policy.objects.filter(name="Everybody").update(reset=False)
     page = walker.prove("ada@example.test")
-    directory.inspect(ada, locked_out=locked)
+    looked = directory.inspect(ada, locked_out=locked)
+    assert (looked.inspect_for, looked.flags.unlock) == ("unlock", False)  # no right is asked for that will not be used
     page = walker.get("/recover/wait")
     assert (UNLOCK in page.forms, PURPOSE in page.forms) == (locked, False)
     assert "A new password cannot be chosen here" in page.text

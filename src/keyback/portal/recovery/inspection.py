@@ -11,6 +11,7 @@ from keyback.portal.people.binding import PersonBent
 from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import move
 from keyback.portal.recovery.subjects import audit
+from keyback.portal.recovery.unlocking import may_reset
 from keyback.portal.writeback.preparation import AlreadyWaiting, NoAgent, prepare, submit_unsealed
 from keyback.protocol.limits import QUEUE_LIFE
 from keyback.protocol.messages import Flags, Operation
@@ -36,8 +37,9 @@ def begin(recovery: Recovery, now: datetime) -> Recovery:
             tracking_id=recovery.id,
             deadline=now + timedelta(seconds=QUEUE_LIFE),
             now=now,
-            # So that a right that the reset will need is missed now, not then.
-            flags=Flags(unlock=recovery.purpose != Purpose.CHANGE),
+            # So that a right that will be needed is missed now, not then, and none that will not.
+            inspect_for=(meant := _meant(recovery)),
+            flags=Flags(unlock=meant is Operation.RESET),
         )
         request = submit_unsealed(preparation, person, now)
     except NoAgent:
@@ -50,6 +52,13 @@ def begin(recovery: Recovery, now: datetime) -> Recovery:
     recovery.request_id = request.id
     recovery.save(update_fields=["request_id"])
     return recovery
+
+
+def _meant(recovery: Recovery) -> Operation:
+    """Who is about to unlock may still choose a new password instead, where the policy has both."""
+    if recovery.purpose == Purpose.CHANGE:
+        return Operation.CHANGE
+    return Operation.RESET if may_reset(recovery) else Operation.UNLOCK
 
 
 def _refused(recovery: Recovery, refusal: str, now: datetime) -> Recovery:

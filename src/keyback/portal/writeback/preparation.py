@@ -105,12 +105,13 @@ def prepare(
     tracking_id: UUID,
     deadline: datetime,
     now: datetime,
+    inspect_for: Operation = Operation.RESET,
     flags: Flags | None = None,
     initiator: str = "self",
     password_version: int | None = None,
 ) -> Preparation:
-    """Allocates a request for this directory person. ``deadline``: nobody writes after it. Raises NoAgent, and
-    PersonBent."""
+    """Allocates a request for this directory person. ``deadline``: nobody writes after it. ``inspect_for``: what an
+    inspection is to be followed by. Raises NoAgent, and PersonBent."""
     if person.forest_id is None or person.object_guid is None:
         raise ValueError("only people whose password is in a directory have writeback requests")
     check_binding(person)
@@ -124,6 +125,7 @@ def prepare(
         forest_id=person.forest_id,
         object_guid=person.object_guid,
         operation=operation,
+        inspect_for=inspect_for,
         flags=flags or Flags(),
         initiator=initiator,
         deadline=int(deadline.timestamp()),
