@@ -71,7 +71,7 @@ def check(
     person = PersonNames(account, display_name)
     all_accepted = True
     for text in _passwords(many=many):
-        judgement = judge(text, person, rules)
+        judgement = judge(text, person, rules, explain=True)
         all_accepted &= judgement.accepted
         lines = [json.dumps(_plain(judgement))] if as_json else _told(judgement)
         # Passed on at once: whoever feeds lines one by one waits for each answer.

@@ -1,6 +1,6 @@
 """A compiled list of banned terms: one file, mapped into memory and so shared by every process that opens it.
 
-Layout: the line ``KEYBACK BANNED 2``, then a line of JSON (what the list is, where each section begins, its CRC-32),
+Layout: the line ``KEYBACK BANNED 3``, then a line of JSON (what the list is, where each section begins, its CRC-32),
 then the sections. ``terms`` and ``near`` are MARISA tries (a succinct structure, usable where it lies in the file):
 
 - ``terms``: the normalised terms;
@@ -11,6 +11,8 @@ then the sections. ``terms`` and ``near`` are MARISA tries (a succinct structure
 for the CRC-32 of each longer beginning, of each longer end, and of each text in ``near``. A bit may be set for another
 text, so they only tell where a trie need not be asked. With them it is known how far into a text some term goes from
 either side; an edit lies where the two meet, which leaves one or two look-ups instead of one for each character.
+
+``fours`` and ``fives``: where a window of a password may begin (`keyback.passwords._windowtable`).
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ from typing import Any
 import marisa_trie
 
 from keyback.errors import ConfigurationError
+from keyback.passwords._windowtable import symbol_bits, window_tables
 from keyback.passwords.normalise import normalise
 
 __all__ = [
@@ -50,7 +53,7 @@ MOST_TERMS = 100_000
 SEPARATOR = "\x01"
 _FIRST_POSITION = 2  # position 0 is written as the character after the separator
 
-MAGIC = b"KEYBACK BANNED 2\n"
+MAGIC = b"KEYBACK BANNED 3\n"
 GRAM = 4
 """The longest piece that stands in ``starts`` and ``ends``; what is longer has a bit."""
 START, END, NEAR = 0, 1, 2
@@ -74,6 +77,9 @@ class Sections:
     starts: frozenset[str]
     ends: frozenset[str]
     bits: memoryview
+    fours: memoryview
+    fives: memoryview
+    symbol_bits: int
     longest: int
     count: int
     extended: bool
@@ -100,6 +106,9 @@ class Sections:
                 starts=_words(parts["starts"]),
                 ends=_words(parts["ends"]),
                 bits=parts["bits"],
+                fours=parts["fours"],
+                fives=parts["fives"],
+                symbol_bits=int(header["symbol_bits"]),
                 longest=int(header["longest"]),
                 count=int(header["count"]),
                 extended=bool(header["extended"]),
@@ -131,15 +140,19 @@ def compile_terms(terms: Iterable[str], *, title: str, extended: bool = False, m
             raise TermsRefused(f"more than {most} terms")
     backwards = {term[::-1] for term in chosen}
     near = list(_near_keys(chosen))
+    symbols = symbol_bits(len(chosen))
+    fours, fives = window_tables(chosen, symbols)
     sections = {
         "terms": marisa_trie.Trie(chosen).tobytes(),
         "near": marisa_trie.Trie(near).tobytes(),
         "starts": "\n".join(sorted(_grams(chosen))).encode(),
         "ends": "\n".join(sorted(_grams(backwards))).encode(),
         "bits": _bits(chosen, backwards, near),
+        "fours": fours,
+        "fives": fives,
     }
     longest = max(map(len, chosen), default=0)
-    facts = {"title": title, "count": len(chosen), "longest": longest, "extended": extended}
+    facts = {"title": title, "count": len(chosen), "longest": longest, "extended": extended, "symbol_bits": symbols}
     return _file(facts, sections)
 
 

@@ -18,20 +18,20 @@ that has counted already).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
 from keyback.passwords._termfile import END, GRAM, NEAR, SEPARATOR, START, Sections, compile_terms
+from keyback.passwords._windowtable import SHORT, WIDEST, folded
 from keyback.passwords.normalise import normalise
 
-__all__ = ["POINTS_NEEDED", "BannedWords", "Match", "Verdict", "builtin"]
+__all__ = ["POINTS_NEEDED", "BannedWords", "Decision", "Match", "Verdict", "builtin"]
 
 POINTS_NEEDED = 5
 _DATA = Path(__file__).parent / "data"
-_SHORTEST_RUN = 4
 # No term holds these: halves of surrogate pairs have no UTF-8, and the look-ups use the separator themselves.
 _NOT_IN_TERMS = re.compile(f"[{SEPARATOR}\ud800-\udfff]")
 _FIRST_POSITION = 2
@@ -101,6 +101,13 @@ class Verdict(NamedTuple):
         return self.score < len(self.matches) + rest
 
 
+class Decision(NamedTuple):
+    """``banned``: refused for its words, whatever the names say; ``name``: it contains the word of a name."""
+
+    banned: bool
+    name: bool
+
+
 class BannedWords:
     """A list of banned terms. Safe in threads; nothing of it is ever written."""
 
@@ -117,6 +124,9 @@ class BannedWords:
         self._bits = sections.bits
         self._mask = len(sections.bits) - 1
         self._longest = sections.longest
+        self._symbol_bits = sections.symbol_bits
+        self._fours = sections.fours
+        self._fives = sections.fives
 
     @classmethod
     def open(cls, path: Path) -> BannedWords:
@@ -137,17 +147,11 @@ class BannedWords:
         return normalise(password, extended=self.extended)
 
     def examine(self, password: str, names: Sequence[str] = (), *, strict: bool = False) -> Verdict:
-        """The whole check; ``names`` come from `name_words`. Linear in the password's length."""
+        """The whole check, explained; ``names`` come from `name_words`. Linear in the password's length."""
         text = normalise(password, extended=self.extended)
-        name = None
-        for word in names:
-            if word in text:
-                name = word
-                break
-        plain = text
-        if SEPARATOR in text or not text.isascii():
-            plain = _NOT_IN_TERMS.sub("\0", text)
-        matches = self._exact(plain)
+        name = next((word for word in names if word in text), None)
+        plain = _plain(text)
+        matches = [Match._make(one) for one in self._exact(plain)]
         if not matches:
             return self._without_exact(text, plain, name, strict=strict)
         whole = self._whole(plain, matches)
@@ -171,77 +175,147 @@ class BannedWords:
         length = len(plain)
         near = self._near(plain)
         whole = Match(near[0][1], 0, length, near[0][0]) if near else None
-        if whole and length >= _SHORTEST_RUN:
+        if whole and length >= SHORT:
             return Verdict(text, 1, (whole,), whole, name)
-        if not strict or length < _SHORTEST_RUN:
+        if not strict or length < SHORT:
             return Verdict(text, length, (), whole, name)
         score, found = self._strictly(plain, [(0, length)], set())
         return Verdict(text, score, tuple(found), whole, name)
 
-    def _strictly(self, text: str, gaps: Sequence[tuple[int, int]], seen: set[str]) -> tuple[int, list[Match]]:
-        """The score and the windows that matched; ``seen``: the terms that occur exactly, and then those others."""
-        found: list[Match] = []
-        rest = 0
-        for start, end in gaps:
-            windows = self._windows(text[start:end], start, seen) if end - start >= _SHORTEST_RUN else []
-            rest += (end - start) - sum(match.end - match.start for match in windows)
-            found += windows
-        return len(seen) + rest, found
+    def decide(self, password: str, names: Sequence[str] = (), *, strict: bool = False) -> Decision:
+        """What `examine` says, without the reasons: it stops where the points are enough, or cannot be any more."""
+        text = normalise(password, extended=self.extended)
+        name = False
+        for word in names:
+            if word in text:
+                name = True
+                break
+        return Decision(self._is_banned(_plain(text), strict=strict), name)
 
-    def _whole(self, text: str, matches: Sequence[Match]) -> Match | None:
-        first = matches[0]
-        if first.start == 0 and first.end == len(text):
-            return first
-        last = matches[-1]
-        near = self._near(
-            text,
-            GRAM if first.start else first.end,
-            GRAM if last.end < len(text) else last.end - last.start,
-        )
+    def _is_banned(self, text: str, *, strict: bool) -> bool:
+        length = len(text)
+        matches = self._exact(text)
+        if not matches:
+            if length < POINTS_NEEDED or self._near(text):
+                return True
+            return strict and not self._enough(text, [(0, length)], set(), 0)
+        terms = {term for term, *_ in matches} if strict else set()
+        points = len(terms) if strict else len(matches)
+        gaps = _gaps(matches, length)
+        if points + sum(end - start for start, end in gaps) < POINTS_NEEDED or self._whole(text, matches):
+            return True
+        # Short gaps count in full, long ones at least 1.
+        runs = [gap for gap in gaps if gap[1] - gap[0] >= SHORT]
+        points += sum(end - start for start, end in gaps if end - start < SHORT)
+        if strict:
+            return not self._enough(text, runs, terms, points)
+        points += len(runs)
+        for start, end in runs:
+            if points >= POINTS_NEEDED:
+                break
+            if not self._near(text[start:end]):
+                points += end - start - 1
+        return points < POINTS_NEEDED
+
+    def _enough(self, text: str, gaps: Sequence[tuple[int, int]], seen: set[str], points: int) -> bool:
+        """Whether strict finds the points. Which terms windows are like is only asked where it matters."""
+        points, windows = self._windows(text, gaps, points, POINTS_NEEDED)
+        if points >= POINTS_NEEDED or points + len(windows) < POINTS_NEEDED:
+            return points >= POINTS_NEEDED
+        counted = len(seen)
+        for start, end in windows:
+            seen.add(self._term_of(text[start:end], seen)[1])
+        return points + len(seen) - counted >= POINTS_NEEDED
+
+    def _strictly(self, text: str, gaps: Sequence[tuple[int, int]], seen: set[str]) -> tuple[int, list[Match]]:
+        """The score, and the windows that matched. ``seen``: the terms that occur exactly, and then those others."""
+        rest, windows = self._windows(text, gaps, 0, len(text) + 1)
+        found = []
+        for start, end in windows:
+            distance, term = self._term_of(text[start:end], seen)
+            seen.add(term)
+            found.append(Match(term, start, end, distance))
+        return rest + len(seen), found
+
+    def _term_of(self, window: str, seen: set[str]) -> tuple[int, str]:
+        near = sorted(self._within_one(window, 0, len(window)))
+        return next((one for one in near if one[1] in seen), near[0])
+
+    def _windows(
+        self, text: str, gaps: Sequence[tuple[int, int]], points: int, enough: int
+    ) -> tuple[int, list[tuple[int, int]]]:
+        """The windows that are like a term, and the points with every other character: until there are ``enough``."""
+        found = []
+        bits, fours, fives, longest = self._symbol_bits, self._fours, self._fives, self._longest
+        certain = bits == WIDEST and text.isascii()
+        symbols, base = folded(text, bits) + b"0", 1 << bits
+        for place, end in gaps:
+            start = place
+            while end - start >= SHORT and points < enough:
+                key = int(symbols[start : start + SHORT + 1], base)
+                length = 0
+                if fives[key >> 3] >> (key & 7) & 1 and end - start > SHORT:
+                    length = self._longest_window(text[start : min(end, start + longest + 1)])
+                if not length:
+                    key >>= bits
+                    if fours[key >> 3] >> (key & 7) & 1:
+                        four = text[start : start + SHORT]
+                        if (certain and four.isalpha()) or any(self._within_one(four, 0, SHORT)):
+                            length = SHORT
+                if length:
+                    found.append((start, start + length))
+                    start += length
+                else:
+                    points += 1
+                    start += 1
+            points += end - start
+        return points, found
+
+    def _longest_window(self, text: str) -> int:
+        """How long the longest one is that begins the text and has more than four characters; 0 for none."""
+        size, ends = len(text), self._ends
+        backwards = text[::-1]
+        high = self._reach(text, self._starts, START)
+        for length in range(size, SHORT, -1):
+            # What follows on the edit must be how a term ends.
+            rest, last = length - 1 - high, size - length
+            if rest > 0 and not (
+                (rest < GRAM or backwards[last : last + GRAM] in ends)
+                and self._has(backwards[last : last + rest], ends, END)
+            ):
+                continue
+            low = length - 1 - self._reach(backwards[last:], ends, END, max(GRAM, rest))
+            if low <= high and any(self._within_one(text[:length], max(0, low), high)):
+                return length
+        return 0
+
+    def _whole(self, text: str, matches: Sequence[tuple[str, int, int, int]]) -> Match | None:
+        term, start, first_end, _ = matches[0]
+        if start == 0 and first_end == len(text):
+            return Match(term, 0, first_end, 0)
+        _, last_start, end, _ = matches[-1]
+        near = self._near(text, GRAM if start else first_end, GRAM if end < len(text) else end - last_start)
         return Match(near[0][1], 0, len(text), near[0][0]) if near else None
 
-    def _exact(self, text: str) -> list[Match]:
+    def _exact(self, text: str) -> list[tuple[str, int, int, int]]:
+        """Each as a `Match` has it."""
         starts, prefixes, longest = self._starts, self._prefixes, self._longest
-        found: list[Match] = []
+        found = []
         place, last = 0, len(text) - GRAM
         while place <= last:
             if text[place : place + GRAM] in starts and (terms := prefixes(text[place : place + longest])):
                 term = terms[-1]
-                found.append(Match(term, place, place + len(term), 0))
-                place += len(term)
+                end = place + len(term)
+                found.append((term, place, end, 0))
+                place = end
             else:
                 place += 1
         return found
 
     def _in_run(self, text: str, start: int, end: int) -> Match | None:
-        if end - start < _SHORTEST_RUN or not (near := self._near(text[start:end])):
+        if end - start < SHORT or not (near := self._near(text[start:end])):
             return None
         return Match(near[0][1], start, end, near[0][0])
-
-    def _windows(self, run: str, offset: int, seen: set[str]) -> list[Match]:
-        """Adds to ``seen``. ``offset``: where the run lies in the password."""
-        found: list[Match] = []
-        length, longest, reach = len(run), self._longest, self._reach
-        backwards = run[::-1]
-        # For each end of a window, from where on an edit may lie: what follows must be how a term ends.
-        lows = [
-            end - 1 - reach(backwards[length - end : length - end + longest], self._ends, END)
-            for end in range(_SHORTEST_RUN, length + 1)
-        ]
-        start = 0
-        while length - start >= _SHORTEST_RUN:
-            high = start + reach(run[start : start + longest], self._starts, START)
-            for stop in range(min(length, start + longest + 1), start + _SHORTEST_RUN - 1, -1):
-                low = lows[stop - _SHORTEST_RUN]
-                if low <= high and (near := self._within_one(run[start:stop], max(0, low - start), high - start)):
-                    distance, term = next((one for one in near if one[1] in seen), near[0])
-                    found.append(Match(term, offset + start, offset + stop, distance))
-                    seen.add(term)
-                    start = stop
-                    break
-            else:
-                start += 1
-        return found
 
     def _reach(self, text: str, grams: frozenset[str], role: int, least: int = GRAM) -> int:
         """How many characters of the text some term begins with (or ends with, both backwards). Rarely too many.
@@ -283,18 +357,17 @@ class BannedWords:
         if rest > 0 and not self._has(backwards[:rest], ends, END):
             return ()
         low = length - 1 - self._reach(backwards, ends, END, max(tail, rest))
-        return self._within_one(text, max(0, low), high) if low <= high else ()
+        return sorted(set(self._within_one(text, max(0, low), high))) if low <= high else ()
 
-    def _within_one(self, text: str, low: int, high: int) -> Sequence[tuple[int, str]]:
-        """(distance, term) of every term within distance 1, best first, where the edit lies between these places: terms
-        begin with what is before ``high``, and end with what is after ``low``."""
+    def _within_one(self, text: str, low: int, high: int) -> Iterator[tuple[int, str]]:
+        """(distance, term) of every term within distance 1, some of them twice, where the edit lies between these
+        places: terms begin with what is before ``high``, and end with what is after ``low``."""
         bits, mask = self._bits, self._mask
-        found = set()
         if low < high or not low:  # both overlap: all of it may be a term, or lack a character
             crc = crc32(text.encode(), NEAR)
             if bits[crc & mask] >> (crc >> 29) & 1:
                 for term in self._of_key(text):
-                    found.add((int(term != text), term))
+                    yield int(term != text), term
         for place in range(low, min(high + 1, len(text))):
             left = text[:place] + text[place + 1 :]
             crc = crc32(left.encode(), NEAR)
@@ -302,8 +375,7 @@ class BannedWords:
                 for term in self._of_key(left):
                     # Without a character at the same place it must be the same; then that one was substituted.
                     if term == left or (term[place] != text[place] and term[:place] + term[place + 1 :] == left):
-                        found.add((1, term))
-        return sorted(found) if len(found) > 1 else tuple(found)
+                        yield 1, term
 
     def _of_key(self, key: str) -> list[str]:
         """The terms that are this, or are this without one of their characters."""
@@ -324,16 +396,21 @@ def builtin() -> BannedWords:
     return BannedWords.open(_DATA / "builtin.banned")
 
 
+def _plain(text: str) -> str:
+    """Without what no term holds."""
+    return text if text.isascii() and SEPARATOR not in text else _NOT_IN_TERMS.sub("\0", text)
+
+
 def _start(match: Match) -> int:
     return match.start
 
 
-def _gaps(matches: Sequence[Match], length: int) -> list[tuple[int, int]]:
+def _gaps(matches: Sequence[tuple[str, int, int, int]], length: int) -> list[tuple[int, int]]:
     found, place = [], 0
-    for match in matches:
-        if match.start > place:
-            found.append((place, match.start))
-        place = match.end
+    for _, start, end, _ in matches:
+        if start > place:
+            found.append((place, start))
+        place = end
     if place < length:
         found.append((place, length))
     return found

@@ -54,7 +54,8 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """``verdict`` holds the password: for trials only. None when it was too long to look at, or no list was given."""
+    """``verdict`` holds the password: for trials only. None when none was asked for, the password was too long to look
+    at, or no list was given."""
 
     findings: tuple[Finding, ...]
     verdict: Verdict | None = field(default=None, repr=False)
@@ -64,8 +65,11 @@ class Judgement:
         return not self.findings
 
 
-def judge(password: str, person: PersonNames, rules: Rules, *, current: str | None = None) -> Judgement:
-    """Every rule that the password breaks, shortest remedy first. ``current``: the person's password until now."""
+def judge(
+    password: str, person: PersonNames, rules: Rules, *, current: str | None = None, explain: bool = False
+) -> Judgement:
+    """Every rule that the password breaks, shortest remedy first. ``current``: the person's password until now.
+    ``explain``: with the verdict, for trials."""
     if utf16_units(password) > LONGEST:
         return Judgement((Finding(Code.TOO_LONG, {"maximum": LONGEST}),))
     found = _lengths(password, rules.profile)
@@ -77,10 +81,14 @@ def judge(password: str, person: PersonNames, rules: Rules, *, current: str | No
         words = person.words(extended=rules.banned.extended)
         if rules.names:
             words += name_words(rules.names, whole=rules.names, extended=rules.banned.extended)
-        verdict = rules.banned.examine(password, words, strict=rules.strict)
-        if verdict.banned:
+        if explain:
+            verdict = rules.banned.examine(password, words, strict=rules.strict)
+            banned, name = verdict.banned, verdict.name is not None
+        else:
+            banned, name = rules.banned.decide(password, words, strict=rules.strict)
+        if banned:
             found.append(Finding(Code.BANNED))
-        if verdict.name:
+        if name:
             found.append(Finding(Code.NAME))
     if rules.breached is not None and password in rules.breached:
         found.append(Finding(Code.BREACHED))

@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keyback.passwords.banned import BannedWords, Match, builtin
+from keyback.passwords import _termfile
+from keyback.passwords._windowtable import WIDEST
+from keyback.passwords.banned import BannedWords, Decision, Match, builtin
 from keyback.passwords.names import name_words
 from keyback.passwords.normalise import normalise
 from keyback.passwords.terms import builtin_terms
@@ -73,8 +75,36 @@ def test_100_000_random_cases_agree_with_the_slow_reference(strict: bool) -> Non
             expected = reference.judge(password, strict=strict)
             found = (verdict.normalised, verdict.score, verdict.accepted, [tuple(match) for match in verdict.matches])
             assert found == expected, (terms, password)
+            assert banned.decide(password, strict=strict) == Decision(verdict.banned, name=False), (terms, password)
             refused += not verdict.accepted
     assert 20_000 < refused < 90_000  # the cases are hard on both sides
+
+
+@pytest.mark.parametrize("bits", [4, WIDEST])
+def test_the_tables_of_longer_lists_say_the_same(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_termfile, "symbol_bits", lambda _count: bits)
+    rng = random.Random(bits)
+    for _ in range(20):
+        alphabet, terms = alphabets(rng)
+        reference = Reference(terms, alphabet + normalise(alphabet))
+        banned = BannedWords.of(terms)
+        for _ in range(200):
+            password = password_of(rng, alphabet, terms)
+            verdict = banned.examine(password, strict=True)
+            assert (verdict.score, [tuple(match) for match in verdict.matches]) == (
+                reference.judge(password, strict=True)[1::2]
+            ), (terms, password)
+            assert banned.decide(password, strict=True).banned is verdict.banned, (terms, password)
+
+
+@pytest.mark.parametrize("strict", [False, True], ids=["ordinary", "strict"])
+def test_a_decision_is_what_the_examination_says(strict: bool) -> None:
+    rng = random.Random(7)
+    terms = [term for term in builtin_terms() if len(term) < 9]
+    for _ in range(3_000):
+        password = "".join(rng.choice([*rng.choices(terms, k=3), *"kfwqz!279"]) for _ in range(rng.randint(1, 9)))[:24]
+        verdict = builtin().examine(password, ("fritz",), strict=strict)
+        assert builtin().decide(password, ("fritz",), strict=strict) == (verdict.banned, verdict.name is not None)
 
 
 def test_whole_is_told_with_its_term() -> None:
