@@ -98,6 +98,13 @@ def list_(*, as_json: bool) -> None:
     help="Whoever signs in proves something more than the password, where something is on file.",
 )
 @click.option(
+    "--own-mail",
+    "own_mail_domains",
+    metavar="DOMAIN,…|verified|none",
+    help="Whose mailboxes open with the password that may be forgotten, so that codes to them prove nothing; verified: "
+    "all verified domains, as at first.",
+)
+@click.option(
     "--cloud-history",
     type=click.IntRange(0, 24),
     help="How many earlier passwords may not come back, of those that the portal keeps.",

@@ -126,9 +126,15 @@ def show_(*, user_id: str, as_json: bool) -> None:
 @on_portal
 def mail(*, user_id: str, address: str) -> None:
     """Add a mail address to which codes may be sent."""
+    from keyback.portal.people.mailboxes import is_own, own_domains
+
     found = chosen_person(user_id)
     _add_mail(found, address, datetime.now(UTC))
     click.echo(f"{found.user_id} can be reached at {address}.")
+    if is_own(address.lower(), own_domains(found.organization_id)):
+        click.echo(
+            "Codes there prove nothing, since that mailbox opens with the password (keyback org set --own-mail)."
+        )
 
 
 @person.command()

@@ -303,8 +303,8 @@ def test_a_domain_below_the_lowest_level_fails(agent: AgentProcess, monkeypatch:
 def test_readiness_counts_who_could_be_reset_and_why_not_the_others(
     agent: AgentProcess, forest: lab.Forest, new_person: Callable[..., Person], tmp_path: Path
 ) -> None:
-    del forest
     new_person(account="-formula")
+    new_person(mail=f"own@{forest.dns_domain}")
     table = tmp_path / "ready.csv"
     summary = found(agent.config, "--readiness", "--csv", str(table), fails=False)["readiness"]
     reasons = summary["reasons"]
@@ -320,6 +320,7 @@ def test_readiness_counts_who_could_be_reset_and_why_not_the_others(
     assert reasons == {reason: kinds[kind] for reason, kind in expected.items()}
     assert summary["people"] - summary["ready"] == sum(reasons.values())
     assert summary["remarks"]["may have an empty password"] == kinds[Kind.WITHOUT_PASSWORD]
+    assert summary["remarks"]["mail only in domains of user IDs"] == 1
 
     with table.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))

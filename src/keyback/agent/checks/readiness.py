@@ -56,6 +56,9 @@ def _candidate(forest: Forest, judge: Judge, connection: Connection, person: Dir
     remarks: list[str] = []
     if not person.mails:
         reasons.append("no mail address")
+    elif all(mail.rpartition("@")[2].lower() in forest.config.domains for mail in person.mails):
+        # Whether that counts is the portal's setting.
+        remarks.append("mail only in domains of user IDs")
     try:
         account = read_account(connection, person.guid)
         reasons += _against(forest, judge, connection, account)

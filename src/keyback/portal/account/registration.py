@@ -41,7 +41,7 @@ def addable(policy: Policy) -> list[Method]:
 def missing(person: Person, policy: Policy) -> int:
     """How many more gates the policy asks for than the person could open, now or once their first day is over."""
     allowed = {installed()[name].gate for name in policy.methods if name in installed()}
-    held = {installed()[entry.method].gate for entry in entries(person)}
+    held = {installed()[entry.method].gate for entry in entries(person) if entry.proves}
     return max(0, policy.gates - len(held & allowed))
 
 

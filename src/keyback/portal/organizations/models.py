@@ -47,6 +47,8 @@ class Organization(models.Model):
     phone_region = models.CharField(max_length=2, blank=True)
     # Whoever signs in proves something more than the password, where something is on file.
     two_step_sign_in = models.BooleanField(default=False)
+    # Domains whose mailboxes open with the password of the account, and so prove nothing; null: all verified ones.
+    own_mail_domains = models.JSONField(null=True, default=None)
     # Of passwords that the portal keeps: how many may not come back, and after how many days one expires (0: never).
     cloud_history = models.PositiveSmallIntegerField(default=5)
     cloud_max_age_days = models.PositiveSmallIntegerField(default=0)

@@ -80,6 +80,7 @@ _CHANGEABLE = (
     "accent",
     "phone_region",
     "two_step_sign_in",
+    "own_mail_domains",
     "cloud_history",
     "cloud_max_age_days",
 )
@@ -97,7 +98,7 @@ def change(organization: Organization, changes: Mapping[str, object], *, by: str
             raise SetupRefused("a colour is written as #rrggbb")
         if name == "phone_region" and value and not is_region(str(value)):
             raise SetupRefused("a region is written as two capital letters, such as DE")
-        setattr(organization, name, value)
+        setattr(organization, name, _own_mail_domains(str(value)) if name == "own_mail_domains" else value)
     with transaction.atomic():
         organization.save(update_fields=list(changes))
         write(
@@ -108,6 +109,13 @@ def change(organization: Organization, changes: Mapping[str, object], *, by: str
             now=now,
             details={name: str(value) for name, value in changes.items()},
         )
+
+
+def _own_mail_domains(text: str) -> list[str] | None:
+    """``verified``, ``none``, or domains with commas between them. Raises SetupRefused."""
+    if text in ("verified", "none"):
+        return None if text == "verified" else []
+    return sorted({normalise_domain(part) for part in text.split(",")})
 
 
 def _is_contact(text: str) -> bool:

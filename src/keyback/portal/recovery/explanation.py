@@ -11,6 +11,7 @@ from keyback.portal.people.policy_changes import group_names
 from keyback.portal.people.roles import is_administrator
 from keyback.portal.recovery.decide import gates_held, refusal_of_organization, refusal_of_person
 from keyback.portal.recovery.wording import refusal_of
+from keyback.portal.securityinfo.entries import entries
 
 __all__ = ["explained"]
 
@@ -70,4 +71,6 @@ def _method(name: str, person: Person) -> str:
     method = installed().get(name)
     if method is None or not method.ready():
         return f"{name} (not set up)"
-    return f"{name} ({', '.join(method.masks(person)) or 'nothing usable on file'})"
+    masks = ", ".join(method.masks(person)) or "nothing usable on file"
+    own = sum(not entry.proves for entry in entries(person)) if name == "email" else 0
+    return f"{name} ({masks}{f'; {own} more in own domains, which proves nothing' if own else ''})"

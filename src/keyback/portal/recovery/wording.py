@@ -111,7 +111,8 @@ _MENDS = {
     "SSPR_0014": gettext_lazy(
         "Reset the password by hand. There must be as many different things on file as the policy asks for: malformed "
         "numbers and addresses count as missing, and what the directory changed within the last 48 hours does not "
-        "count yet."
+        "count yet. A mailbox of the organization's own domains, which opens with the same password, does not count "
+        "(“keyback org set --own-mail”)."
     ),
     "SSPR_0029": gettext_lazy(
         "Look up the support code in the agent's events, and run “keyback agent check” for this person: a right is "

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
-from keyback.portal.people import contacts
+from keyback.portal.people import contacts, mailboxes
 from keyback.portal.people.models import ContactDatum, Person
 from keyback.portal.people.phones import mask_phone
 from keyback.portal.securityinfo import registered
@@ -33,7 +33,8 @@ class NotTheirs(ValueError):
 @dataclass(frozen=True, slots=True)
 class Entry:
     """``method``: the folder under portal/methods whose title names it. ``removable``: False for what comes from the
-    directory or from an operator, who alone can change it there."""
+    directory or from an operator, who alone can change it there. ``proves``: False for a mailbox that opens with the
+    password itself."""
 
     id: UUID
     method: str
@@ -42,12 +43,17 @@ class Entry:
     created_at: datetime
     used_at: datetime | None
     opens_from: datetime | None
+    proves: bool = True
 
 
 def entries(person: Person) -> list[Entry]:
     """Addresses and numbers first, then registered methods, each oldest first. Bent rows are left
     out."""
-    found = [_of_datum(datum, contacts.mask_mail(address)) for datum, address in contacts.mails_of(person)]
+    own = mailboxes.own_domains(person.organization_id)
+    found = [
+        _of_datum(datum, contacts.mask_mail(address), proves=not mailboxes.is_own(address, own))
+        for datum, address in contacts.mails_of(person)
+    ]
     for kind in (ContactDatum.Kind.MOBILE, ContactDatum.Kind.OFFICE_PHONE):
         found += [_of_datum(datum, mask_phone(number)) for datum, number in contacts.phones_of(person, kind)]
     names = RegisteredMethod.objects.filter(organization_id=person.organization_id, person=person)
@@ -56,7 +62,7 @@ def entries(person: Person) -> list[Entry]:
     return found
 
 
-def _of_datum(datum: ContactDatum, label: str) -> Entry:
+def _of_datum(datum: ContactDatum, label: str, *, proves: bool = True) -> Entry:
     return Entry(
         id=datum.id,
         method=_METHOD_OF_KIND[ContactDatum.Kind(datum.kind)],
@@ -65,6 +71,7 @@ def _of_datum(datum: ContactDatum, label: str) -> Entry:
         created_at=datum.changed_at,
         used_at=None,
         opens_from=datum.opens_from,
+        proves=proves,
     )
 
 

@@ -10,7 +10,7 @@ from keyback.portal.messages.models import Channel
 from keyback.portal.methods import sending
 from keyback.portal.methods.codes import CodeRefused, try_code
 from keyback.portal.methods.email.method import METHOD
-from keyback.portal.people.contacts import mails_of, usable
+from keyback.portal.people.mailboxes import opening_mails
 from keyback.portal.recovery.models import Challenge, Recovery
 from keyback.portal.recovery.subjects import person_or_nobody, typed_key
 
@@ -41,7 +41,7 @@ def send(recovery: Recovery, client: Client, now: datetime) -> Challenge:
 
 def _destination(recovery: Recovery, now: datetime) -> sending.Destination:
     """It never comes from the browser."""
-    for datum, address in usable(mails_of(person_or_nobody(recovery)), now):
+    for datum, address in opening_mails(person_or_nobody(recovery), now):
         return sending.Destination(datum.id, address, bytes(datum.value_index).hex())
     sending.open_nobodys(recovery.organization_id, "mail", "nobody@invalid")
     return sending.Destination(None, None, typed_key(recovery))

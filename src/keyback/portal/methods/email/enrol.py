@@ -9,9 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from keyback.portal.methods.email.codes import DIGITS, WAY, words
 from keyback.portal.methods.email.method import METHOD
 from keyback.portal.methods.sending import new_code
-from keyback.portal.organizations.lookup import domain_of
-from keyback.portal.organizations.models import Domain
 from keyback.portal.people.contacts import add_mail, mask_mail, normalise_mail
+from keyback.portal.people.mailboxes import is_own, own_domains
 from keyback.portal.people.models import ContactDatum, Person
 from keyback.portal.securityinfo.destinations import Destination
 
@@ -19,11 +18,8 @@ __all__ = ["DESTINATION"]
 
 
 def _usable(person: Person, typed: str) -> str | None:
-    """A mailbox of the organization's own domain opens with the very password that was forgotten."""
     address = normalise_mail(typed)
-    if address is None or Domain.objects.filter(organization=person.organization, name=domain_of(address)).exists():
-        return None
-    return address
+    return None if address is None or is_own(address, own_domains(person.organization_id)) else address
 
 
 DESTINATION = Destination(

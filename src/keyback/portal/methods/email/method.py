@@ -5,7 +5,8 @@ from __future__ import annotations
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from keyback.portal.people.contacts import mails_of, mask_mail, usable
+from keyback.portal.people.contacts import mask_mail
+from keyback.portal.people.mailboxes import opening_mails
 from keyback.portal.people.models import Person
 
 __all__ = ["METHOD", "EmailMethod"]
@@ -24,7 +25,7 @@ class EmailMethod:
         return True
 
     def masks(self, person: Person) -> list[str]:
-        return [mask_mail(address) for _datum, address in usable(mails_of(person), timezone.now())]
+        return [mask_mail(address) for _datum, address in opening_mails(person, timezone.now())]
 
 
 METHOD = EmailMethod()

@@ -1,0 +1,32 @@
+"""Which mailboxes prove something. One that opens with the very password that was forgotten does not: whoever forgot it
+reads no code there, and whoever stole it does."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from uuid import UUID
+
+from keyback.portal.organizations.lookup import domain_of
+from keyback.portal.organizations.models import Domain, Organization
+from keyback.portal.people.contacts import mails_of, usable
+from keyback.portal.people.models import ContactDatum, Person
+
+__all__ = ["is_own", "opening_mails", "own_domains"]
+
+
+def own_domains(organization_id: UUID) -> frozenset[str]:
+    """The domains whose mailboxes open with the password of the account: those that the organization named, or all its
+    verified ones."""
+    named = Organization.objects.values_list("own_mail_domains", flat=True).get(pk=organization_id)
+    verified = Domain.objects.filter(organization_id=organization_id, verified_at__isnull=False)
+    return frozenset(verified.values_list("name", flat=True) if named is None else named)
+
+
+def is_own(address: str, own: frozenset[str]) -> bool:
+    return domain_of(address) in own
+
+
+def opening_mails(person: Person, now: datetime) -> list[tuple[ContactDatum, str]]:
+    """Every mail address that may open a gate at ``now``, with its row, in the order in which they are offered."""
+    own = own_domains(person.organization_id)
+    return [(row, address) for row, address in usable(mails_of(person), now) if not is_own(address, own)]
