@@ -47,6 +47,7 @@ def sealed(request: HttpRequest) -> SealedForm:
     if not isinstance(found["step"], str) or not isinstance(found["boxes"], dict):
         raise BadRequest("wrong types")
     try:
+        found["step"].encode()  # JSON may hold half of a character, which nothing can be compared with
         boxes = {UUID(agent): b64decode(box) for agent, box in found["boxes"].items()}
         return SealedForm(found["step"], UUID(found["request_id"]), boxes)
     except (ValueError, TypeError, AttributeError, Malformed):
