@@ -7,8 +7,9 @@ import pytest
 from django.contrib.sessions.models import Session
 
 from keyback.portal.limits.models import Counter
+from keyback.portal.people.cloud import verify_password
 from keyback.portal.people.models import Person
-from tests.portal.walk import FakeDirectory, Walker, newest_code
+from tests.portal.walk import FakeDirectory, Walker, boxes_for, newest_code
 
 
 def _session_id(walker: Walker) -> str:
@@ -88,3 +89,48 @@ def test_the_way_back_does_not_reopen_a_finished_recovery(
     assert walker.post("/recover/password/plain", form | typed).status == 200
     assert walker.post("/recover/password/plain", form | typed).status == 409
     assert page.status == 200
+
+
+def test_a_new_password_ends_what_others_proved_before_it(cleo: Person, walker: Walker) -> None:
+    """Whoever reads her mail too has opened the gate first, and waits until she has a new password."""
+    thief = Walker("10.0.0.9")
+    thief.prove("cleo@example.test")
+    form = thief.get("/recover/password/plain").forms["/recover/password/plain"]
+    walker.prove("cleo@example.test")
+    hers, theirs = "Winter-ist-kalt-7", "Herbst-ist-nass-8"
+    own = walker.get("/recover/password/plain").forms["/recover/password/plain"]
+    walker.post("/recover/password/plain", own | {"new_password": hers, "new_password_again": hers})
+    answer = thief.post("/recover/password/plain", form | {"new_password": theirs, "new_password_again": theirs})
+    assert answer.status == 409
+    assert thief.recovery().refusal == "superseded"
+    assert "Somebody else changed your password" in thief.get("/recover/outcome").heading
+    assert verify_password(cleo, hers)
+
+
+def test_a_new_password_in_the_directory_ends_what_others_proved_before_it(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    thief = Walker("10.0.0.9")
+    thief.prove("ada@example.test")
+    directory.inspect(ada)
+    page = thief.get("/recover/password")
+    walker.prove("ada@example.test")
+    directory.inspect(ada)
+    own = walker.get("/recover/password")
+    assert walker.send_boxes(own, boxes_for(own, "Winter-ist-kalt-7")).status_code == 200
+    directory.write()
+    assert thief.send_boxes(page, boxes_for(page, "Herbst-ist-nass-8")).status_code == 409
+    assert (walker.recovery().state, thief.recovery().state) == ("done", "refused")
+    assert directory.written == ["Winter-ist-kalt-7"]
+
+
+def test_a_walk_that_has_proved_nothing_goes_on_after_somebody_s_new_password(cleo: Person, walker: Walker) -> None:
+    """It would tell a stranger that there is such a person, and that they were here."""
+    stranger = Walker("10.0.0.9")
+    stranger.identify("cleo@example.test")
+    walker.prove("cleo@example.test")
+    form = walker.get("/recover/password/plain").forms["/recover/password/plain"]
+    typed = {"new_password": "Winter-ist-kalt-7", "new_password_again": "Winter-ist-kalt-7"}
+    walker.post("/recover/password/plain", form | typed)
+    assert stranger.get("/recover/prove").status == 200
+    assert stranger.recovery().state == "prove"

@@ -222,7 +222,7 @@ def test_while_another_request_is_unfinished_the_inspection_waits_its_turn(
     second = Walker()
     assert second.prove("ada@example.test").heading == "We are looking at your account"
     assert second.recovery().request_id is None
-    directory.write()
+    directory.write(OutcomeCode.POLICY)
     assert second.client.get("/recover/state").json() == {"waiting": True}
     directory.inspect(ada)
     assert second.get("/recover/wait").heading == "What should your new password be?"

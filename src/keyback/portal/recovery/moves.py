@@ -13,9 +13,10 @@ from keyback.portal.audit.words import Activity, Result
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.subjects import audit
 
-__all__ = ["keep_held", "keep_time", "locked", "move"]
+__all__ = ["TIMED", "keep_held", "keep_time", "locked", "move"]
 
-_TIMED = (State.PROVE, State.INSPECT, State.CHOOSE)
+TIMED = (State.PROVE, State.INSPECT, State.CHOOSE)
+"""Nothing is submitted yet: these end when their time is over."""
 
 
 def locked(recovery: Recovery) -> Recovery:
@@ -40,11 +41,11 @@ def keep_held(recovery: Recovery, now: datetime) -> Recovery:
     """Ends a walk whose person has just said that it is not them. Before the first gate it is not looked at, so that
     nobody learns from it who exists."""
     person = recovery.person
-    if person is None or not recovery.gates_opened or recovery.state not in _TIMED or not is_held(person, now):
+    if person is None or not recovery.gates_opened or recovery.state not in TIMED or not is_held(person, now):
         return recovery
     with transaction.atomic():
         recovery = locked(recovery)
-        if recovery.state not in _TIMED:
+        if recovery.state not in TIMED:
             return recovery
         audit(recovery, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal=HELD)
         return move(recovery, Event.NOT_WRITABLE, refusal=HELD, prepared=None)
@@ -52,11 +53,11 @@ def keep_held(recovery: Recovery, now: datetime) -> Recovery:
 
 def keep_time(recovery: Recovery, now: datetime) -> Recovery:
     """Ends a recovery whose 15 minutes are over. What was submitted before is still waited for."""
-    if now < recovery.ends_at or recovery.state not in _TIMED:
+    if now < recovery.ends_at or recovery.state not in TIMED:
         return recovery
     with transaction.atomic():
         recovery = locked(recovery)
-        if recovery.state not in _TIMED:
+        if recovery.state not in TIMED:
             return recovery
         audit(recovery, Activity.RECOVERY_ENDED, Result.FAILURE, now, how="time_over")
         return move(recovery, Event.TIME_OVER, prepared=None)

@@ -18,7 +18,7 @@ from keyback.portal.organizations.setup import administrators
 from keyback.portal.people.contacts import mails_of
 from keyback.portal.recovery import notices
 from keyback.portal.recovery.models import Purpose, Recovery
-from keyback.portal.recovery.moves import move
+from keyback.portal.recovery.moves import TIMED, move
 from keyback.portal.recovery.subjects import audit, audit_deed, person_or_nobody
 from keyback.portal.vault import VaultMismatch, open_value
 from keyback.portal.writeback.models import WritebackRequest
@@ -104,6 +104,8 @@ def written(recovery: Recovery, now: datetime, shortfalls: Sequence[Shortfall] =
     )
     details = {"shortfalls": ", ".join(shortfalls)} if shortfalls else {}
     audit_deed(recovery, Result.SUCCESS, now, **details)
+    if recovery.purpose != Purpose.UNLOCK:
+        _end_others(recovery, now)
     told: dict[str, str] = dict.fromkeys(shortfalls, "yes")  # by name, for the text
     who = notices.of(recovery)
     if late:
@@ -117,6 +119,17 @@ def written(recovery: Recovery, now: datetime, shortfalls: Sequence[Shortfall] =
     for what in shortfalls:
         _tell_administrators(recovery, what, now)
     return recovery
+
+
+def _end_others(recovery: Recovery, now: datetime) -> None:
+    """A new password ends every other walk of this person that stands past a gate, as it ends their sessions: whoever
+    reads their mail, too, or sits where they left a page open, sets no other one after it. Those in the middle of
+    writing go on: the directory decides between them."""
+    others = Recovery.objects.select_for_update(of=("self",), skip_locked=True).select_related("organization", "person")
+    proved = others.filter(person_id=recovery.person_id, state__in=TIMED).exclude(gates_opened=[])
+    for other in proved.exclude(purpose=Purpose.VERIFY):
+        audit(other, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal=SUPERSEDED)
+        move(other, Event.NOT_WRITABLE, refusal=SUPERSEDED, prepared=None)
 
 
 def _origin(recovery: Recovery) -> str:
