@@ -126,7 +126,7 @@ def _end_others(recovery: Recovery, now: datetime) -> None:
     reads their mail, too, or sits where they left a page open, sets no other one after it. Those in the middle of
     writing go on: the directory decides between them."""
     others = Recovery.objects.select_for_update(of=("self",), skip_locked=True).select_related("organization", "person")
-    proved = others.filter(person_id=recovery.person_id, state__in=TIMED).exclude(gates_opened=[])
+    proved = others.filter(person=recovery.person, state__in=TIMED).exclude(gates_opened=[])
     for other in proved.exclude(purpose=Purpose.VERIFY):
         audit(other, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal=SUPERSEDED)
         move(other, Event.NOT_WRITABLE, refusal=SUPERSEDED, prepared=None)
