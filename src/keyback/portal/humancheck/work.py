@@ -14,10 +14,12 @@ from typing import Any
 
 import altcha
 from django.conf import settings
+from django.utils.html import json_script
+from django.utils.safestring import SafeString
 
 from keyback.portal.humancheck.spent import HumanCheckFailed, spend
 
-__all__ = ["LONGEST", "begin", "complete"]
+__all__ = ["LONGEST", "begin", "complete", "element"]
 
 _ALGORITHM = "PBKDF2/SHA-256"
 _LIFE = timedelta(hours=1)
@@ -30,11 +32,16 @@ def _secret() -> str:
 
 
 def begin(now: datetime) -> dict[str, Any]:
-    """The challenge for the page."""
+    """A new challenge."""
     challenge = altcha.create_challenge(
         _ALGORITHM, settings.CONFIG.work_cost, key_prefix="00", expires_at=now + _LIFE, hmac_secret=_secret()
     )
     return challenge.to_dict()
+
+
+def element(now: datetime) -> SafeString:
+    """The same as the element in which the page's script finds it."""
+    return json_script(begin(now), "work-challenge")
 
 
 def complete(payload: str, now: datetime) -> None:

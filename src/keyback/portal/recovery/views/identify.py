@@ -26,6 +26,7 @@ from keyback.portal.organizations.lookup import (
 )
 from keyback.portal.organizations.models import Organization
 from keyback.portal.recovery import browser
+from keyback.portal.recovery.first_page import TEMPLATE, first_page
 from keyback.portal.recovery.identify import Refused, start
 from keyback.portal.recovery.views.outcome import blocked_page, refusal_page
 
@@ -116,10 +117,12 @@ def _page(
     first: bool = False,
 ) -> HttpResponse:
     now = timezone.now()
+    if not (by_characters or user_id or error):
+        return HttpResponse(first_page(request, organization, now, first=first))
     context: dict[str, Any] = {"organization": organization, "user_id": user_id, "error": error, "first": first}
     if by_characters:
         context["token"] = characters.begin(now)
     else:
-        context["work"] = work.begin(now)
-    template = "recovery/identify_by_characters.html" if by_characters else "recovery/identify.html"
+        context["work"] = work.element(now)
+    template = "recovery/identify_by_characters.html" if by_characters else TEMPLATE
     return render(request, template, context, status=HTTPStatus.UNPROCESSABLE_ENTITY if error else HTTPStatus.OK)
