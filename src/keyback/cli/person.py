@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,7 @@ def add(*, slug: str, user_id: str, name: str, mail: tuple[str, ...], ask: bool,
                 raise Refused(" ".join(finding.sentence for finding in broken))
             set_password(made, password, now)
     click.echo(f"Made {made.user_id}.")
+    _warn_of_own(made, mail)
 
 
 @person.command("list")
@@ -126,15 +128,10 @@ def show_(*, user_id: str, as_json: bool) -> None:
 @on_portal
 def mail(*, user_id: str, address: str) -> None:
     """Add a mail address to which codes may be sent."""
-    from keyback.portal.people.mailboxes import is_own, own_domains
-
     found = chosen_person(user_id)
     _add_mail(found, address, datetime.now(UTC))
     click.echo(f"{found.user_id} can be reached at {address}.")
-    if is_own(address.lower(), own_domains(found.organization_id)):
-        click.echo(
-            "Codes there prove nothing, since that mailbox opens with the password (keyback org set --own-mail)."
-        )
+    _warn_of_own(found, (address,))
 
 
 @person.command()
@@ -163,3 +160,12 @@ def _add_mail(found: Person, address: str, now: datetime) -> None:
         add_mail(found, address, origin=ContactDatum.Origin.OPERATOR, by=operator(), now=now)
     except ValueError:
         raise Refused(f"{address!r} is not a mail address") from None
+
+
+def _warn_of_own(found: Person, addresses: Sequence[str]) -> None:
+    from keyback.portal.people.mailboxes import is_own, own_domains
+
+    own = own_domains(found.organization_id)
+    for address in (one for one in addresses if is_own(one.lower(), own)):
+        why = "since that mailbox opens with the password (keyback org set --own-mail)"
+        click.echo(f"Codes to {address} prove nothing, {why}.")

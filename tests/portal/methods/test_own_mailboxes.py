@@ -79,6 +79,17 @@ def test_an_operator_is_told_why(cleo: Person, here: Here) -> None:
     cleo.contact_data.all().delete()
     assert ADDED in here.ok("person", "mail", "cleo@example.test", "Cleo@Example.test")
     assert ADDED not in here.ok("person", "mail", "cleo@example.test", "cleo@private.test")
+    new = (
+        "person",
+        "add",
+        "example-ltd",
+        "dora@example.test",
+        "--mail",
+        "dora@example.test",
+        "--mail",
+        "d@private.test",
+    )
+    assert here.ok(*new).count(ADDED) == 1
     said = here.ok("policy", "explain", "cleo@example.test")
     assert "1 more in own domains, which proves nothing" in said
 
