@@ -26,7 +26,7 @@ def _own_heads_file() -> Iterator[None]:
 
 
 def note(organization: Organization, now: datetime, **personal: str) -> AuditEntry:
-    return write(
+    number = write(
         organization.id,
         Activity.RECOVERY_STARTED,
         result=Result.SUCCESS,
@@ -36,6 +36,7 @@ def note(organization: Organization, now: datetime, **personal: str) -> AuditEnt
         details={"method": "email", "tries": 1, "known": None},
         personal=personal,
     )
+    return AuditEntry.objects.get(id=number)
 
 
 def test_an_entry_says_what_happened_and_keeps_personal_values_apart(organization: Organization, now: datetime) -> None:

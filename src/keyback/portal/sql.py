@@ -3,15 +3,17 @@ takes longer to build a question than the database to answer it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Model
+from django.db.models.expressions import Col
 
-__all__ = ["aware", "columns", "quoted", "values"]
+__all__ = ["aware", "columns", "instances", "quoted", "values"]
 
 
 def values(**given: object) -> dict[str, Any]:
@@ -37,6 +39,42 @@ def quoted(words: Iterable[str]) -> str:
 def columns(model: type[Model], alias: str) -> str:
     """Each by its name: a statement that PostgreSQL has prepared with a ``*`` fails once a column is added."""
     return ", ".join(f"{alias}.{field.column}" for field in model._meta.concrete_fields)
+
+
+def instances(statement: str, parameters: Mapping[str, Any], *models: type[Model]) -> list[tuple[Any, ...]]:
+    """The rows of a statement that selects the `columns` of these models one after the other, as an instance of each;
+    None for what an outer join did not find."""
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        rows = cursor.fetchall()
+    readers = [_reader(model, connection.vendor) for model in models]
+    found = []
+    for row in rows:
+        start, made = 0, []
+        for model, (names, key, converters) in zip(models, readers, strict=True):
+            cells = list(row[start : start + len(names)])
+            start += len(names)
+            for position, column, converter in converters:
+                cells[position] = converter(cells[position], column, connection)
+            made.append(None if cells[key] is None else model.from_db(connection.alias, names, cells))
+        found.append(tuple(made))
+    return found
+
+
+_Converter = tuple[int, Col, Callable[..., Any]]
+
+
+@cache
+def _reader(model: type[Model], vendor: str) -> tuple[list[str], int, list[_Converter]]:
+    """The names of the fields, the place of the primary key, and what turns this database's cells into values."""
+    fields = model._meta.concrete_fields
+    converters: list[_Converter] = []
+    for position, field in enumerate(fields):
+        column = field.get_col(model._meta.db_table)
+        listed = connection.ops.get_db_converters(column) + column.get_db_converters(connection)
+        converters += [(position, column, converter) for converter in listed]
+    names = [str(field.attname) for field in fields]
+    return names, names.index(str(model._meta.pk.attname)), converters
 
 
 def aware(value: datetime | str) -> datetime:

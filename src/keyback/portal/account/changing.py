@@ -15,7 +15,8 @@ from keyback.portal.people.models import CloudPassword, Person
 from keyback.portal.people.policies import policy_for
 from keyback.portal.recovery import browser, inspection
 from keyback.portal.recovery.models import Purpose, Recovery
-from keyback.portal.recovery.moves import locked, move
+from keyback.portal.recovery.moves import move
+from keyback.portal.recovery.rows import locked
 
 __all__ = ["allowed", "begin", "stay_signed_in"]
 

@@ -12,10 +12,11 @@ from django.db import transaction
 from django.db.models import Q
 
 from keyback.errors import KeybackError
-from keyback.portal import wake
-from keyback.portal.agents.models import Agent, UnsealingKey
+from keyback.portal import sql, wake
+from keyback.portal.agents.models import Agent, AgentForest, UnsealingKey
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
+from keyback.portal.organizations.models import Forest
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.errors import ProtocolError
 from keyback.protocol.messages import Heartbeat, UnsealKey
@@ -158,27 +159,27 @@ def sealing_targets(organization_id: UUID, forest_id: UUID, now: datetime) -> li
     Rows alone make nobody a target: the people's door must have vouched for the agent, and the agent for its key. The
     organization is part of what is vouched for; a row that lends an agent to another one's forest changes nothing.
     """
-    keys = (
-        UnsealingKey.objects.filter(
-            agent__organization_id=organization_id,
-            agent__state=Agent.State.CONFIRMED,
-            agent__forests__forest_id=forest_id,
-            agent__forests__writeback=True,
-            agent__forests__forest__writeback=True,
-            expires_at__gt=now,
-        )
-        .order_by("agent_id", "-created_at", "-id")
-        .select_related("agent")
-    )
     newest: dict[UUID, Target] = {}
-    for key in keys:
-        if key.agent_id not in newest and _vouched_for(key):
+    given = sql.values(organization=organization_id, forest=forest_id, now=now)
+    for key, agent in sql.instances(_KEYS, given, UnsealingKey, Agent):
+        if key.agent_id not in newest and _vouched_for(key, agent):
             newest[key.agent_id] = Target(key.agent_id, key.key, bytes(key.public))
     return list(newest.values())
 
 
-def _vouched_for(key: UnsealingKey) -> bool:
-    agent = key.agent
+_KEYS = f"""
+SELECT {sql.columns(UnsealingKey, "k")}, {sql.columns(Agent, "a")}
+FROM {UnsealingKey._meta.db_table} k
+JOIN {Agent._meta.db_table} a ON a.id = k.agent_id
+JOIN {AgentForest._meta.db_table} s ON s.agent_id = a.id
+JOIN {Forest._meta.db_table} f ON f.id = s.forest_id
+WHERE a.organization_id = %(organization)s AND a.state = 'confirmed' AND s.forest_id = %(forest)s
+    AND s.writeback AND f.writeback AND k.expires_at > %(now)s
+ORDER BY k.agent_id, k.created_at DESC, k.id DESC
+"""  # noqa: S608 — table names
+
+
+def _vouched_for(key: UnsealingKey, agent: Agent) -> bool:
     sign_public = bytes(agent.sign_public)
     try:
         verify_confirmation(

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import copy
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from uuid import UUID
 
 from django.db.models import Q
@@ -61,7 +62,8 @@ def explain(organization: Organization, person: Person | None) -> Iterator[Look]
     """Each policy in its order, and whether and why it covers the person, up to the first that does."""
     if person is not None and person.organization_id != organization.id:
         raise ValueError("a person is covered by the policies of their own organization")
-    mine = groups_of(person or Person(id=uuid.uuid4(), organization=organization))
+    # Looked up where a policy names groups, which is the same for everybody.
+    mine = cache(lambda: groups_of(person or Person(id=uuid.uuid4(), organization=organization)))
     for policy in Policy.objects.filter(organization=organization).order_by("position", "id"):
         look = _look(organization, policy, mine)
         yield look
@@ -69,11 +71,11 @@ def explain(organization: Organization, person: Person | None) -> Iterator[Look]
             return
 
 
-def _look(organization: Organization, policy: Policy, mine: frozenset[UUID]) -> Look:
+def _look(organization: Organization, policy: Policy, mine: Callable[[], frozenset[UUID]]) -> Look:
     if policy.groups is None:
         selected = organization.reset_scope == Organization.ResetScope.SELECTED
         return Look(policy, not selected, "names_no_group" if selected else "everybody")
-    group = next((UUID(text) for text in policy.groups if UUID(text) in mine), None)
+    group = next((UUID(text) for text in policy.groups if UUID(text) in mine()), None)
     return Look(policy, group is not None, "not_a_member" if group is None else "member", group)
 
 

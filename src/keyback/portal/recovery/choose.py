@@ -24,7 +24,8 @@ from keyback.portal.people.binding import PersonBent
 from keyback.portal.people.models import Person
 from keyback.portal.recovery import outcomes
 from keyback.portal.recovery.models import Purpose, Recovery
-from keyback.portal.recovery.moves import locked, move
+from keyback.portal.recovery.moves import move
+from keyback.portal.recovery.rows import locked
 from keyback.portal.recovery.subjects import audit, audit_deed, person_or_nobody, typed_key
 from keyback.portal.writeback.preparation import NoAgent, Preparation, prepare, seal_here, submit
 from keyback.protocol.limits import DIRECTORY_TIMEOUT, QUEUE_LIFE, WRITE_LEASE

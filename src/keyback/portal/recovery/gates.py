@@ -27,7 +27,8 @@ from keyback.portal.people.policies import organization_methods, policy_for
 from keyback.portal.recovery import inspection
 from keyback.portal.recovery.decide import refusal_of_person
 from keyback.portal.recovery.models import Purpose, Recovery
-from keyback.portal.recovery.moves import locked, move
+from keyback.portal.recovery.moves import move
+from keyback.portal.recovery.rows import locked
 from keyback.portal.recovery.subjects import audit, person_or_nobody, subject, typed_key
 from keyback.portal.securityinfo.entries import default_method
 from keyback.portal.securityinfo.rules import methods_on_file

@@ -11,21 +11,13 @@ from keyback.flows import Event, State, advance
 from keyback.portal.account.hold import HELD, is_held
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.rows import locked
 from keyback.portal.recovery.subjects import audit
 
-__all__ = ["TIMED", "keep_held", "keep_time", "locked", "move"]
+__all__ = ["TIMED", "keep_held", "keep_time", "move"]
 
 TIMED = (State.PROVE, State.INSPECT, State.CHOOSE)
 """Nothing is submitted yet: these end when their time is over."""
-
-
-def locked(recovery: Recovery) -> Recovery:
-    """The row as it is now, held until the transaction ends. Only inside a transaction."""
-    return (
-        Recovery.objects.select_for_update(of=("self",))
-        .select_related("organization", "person")
-        .get(id=recovery.id, organization_id=recovery.organization_id)
-    )
 
 
 def move(recovery: Recovery, event: Event, **changes: Any) -> Recovery:

@@ -16,7 +16,7 @@ from keyback.portal.limits.budgets import Blocked, Budget, spend
 from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.organizations.setup import administrators
 from keyback.portal.people.contacts import mails_of
-from keyback.portal.recovery import notices
+from keyback.portal.recovery import notices, rows
 from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import TIMED, move
 from keyback.portal.recovery.subjects import audit, audit_deed, person_or_nobody
@@ -37,12 +37,7 @@ SHORTFALLS_TOLD = Budget("shortfalls_told", 1, timedelta(days=1))
 
 @receiver(outcome_recorded, dispatch_uid="recovery")
 def on_outcome(sender: object, request: WritebackRequest, now: datetime, **kwargs: object) -> None:
-    recovery = (
-        Recovery.objects.select_for_update(of=("self",))
-        .select_related("organization", "person")
-        .filter(organization_id=request.organization_id, request_id=request.id)
-        .first()
-    )
+    recovery = rows.waiting_for(request.organization_id, request.id)
     if recovery is None:
         return  # an administrator's, not a recovery's
     try:

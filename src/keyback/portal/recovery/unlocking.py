@@ -16,7 +16,8 @@ from keyback.portal.people.models import Person
 from keyback.portal.people.policies import organization_deeds, policy_for
 from keyback.portal.recovery import outcomes
 from keyback.portal.recovery.models import Purpose, Recovery
-from keyback.portal.recovery.moves import locked, move
+from keyback.portal.recovery.moves import move
+from keyback.portal.recovery.rows import locked
 from keyback.portal.recovery.subjects import audit, person_or_nobody, typed_key
 from keyback.portal.writeback.preparation import prepare, submit_unsealed
 from keyback.protocol.limits import QUEUE_LIFE

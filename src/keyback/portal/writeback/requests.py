@@ -21,7 +21,7 @@ from django.dispatch import Signal
 
 from keyback.errors import KeybackError
 from keyback.portal import sql, wake
-from keyback.portal.agents.models import Agent
+from keyback.portal.agents.models import Agent, AgentForest
 from keyback.portal.people.models import Person
 from keyback.portal.writeback.models import SealedBox, WritebackRequest
 from keyback.protocol.limits import DIRECTORY_TIMEOUT, WRITE_LEASE
@@ -119,11 +119,7 @@ def finish(agent: Agent, request_id: UUID, outcome: Outcome, now: datetime) -> O
     is kept as late. A certain late word corrects an uncertain outcome.
     """
     with transaction.atomic():
-        row = (
-            WritebackRequest.objects.select_for_update(of=("self",))
-            .filter(id=request_id, organization_id=agent.organization_id, forest__agents__agent=agent)
-            .first()
-        )
+        row = _to_finish(agent, request_id)
         if row is None:
             raise NoSuchRequest("there is no such request for this agent")
         if row.outcome is not None and _same(row, agent, outcome):
@@ -139,6 +135,20 @@ def finish(agent: Agent, request_id: UUID, outcome: Outcome, now: datetime) -> O
             return OutcomeReceipt(result="recorded")
         _end(row, State.FINISHED, outcome, agent, now)
     return OutcomeReceipt(result="recorded")
+
+
+_TO_FINISH = f"""
+SELECT {sql.columns(WritebackRequest, "w")} FROM {WritebackRequest._meta.db_table} w
+WHERE w.id = %(request)s AND w.organization_id = %(organization)s AND EXISTS (
+    SELECT 1 FROM {AgentForest._meta.db_table} f WHERE f.agent_id = %(agent)s AND f.forest_id = w.forest_id)
+"""  # noqa: S608 — table names
+
+
+def _to_finish(agent: Agent, request_id: UUID) -> WritebackRequest | None:
+    lock = "FOR UPDATE" if connection.features.has_select_for_update else ""
+    given = sql.values(request=request_id, organization=agent.organization_id, agent=agent.id)
+    rows = sql.instances(_TO_FINISH + lock, given, WritebackRequest)
+    return rows[0][0] if rows else None
 
 
 def _may_say(row: WritebackRequest, agent: Agent, outcome: Outcome) -> bool:

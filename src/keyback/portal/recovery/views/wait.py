@@ -13,7 +13,8 @@ from keyback.portal.errors import only
 from keyback.portal.recovery import browser, inspection
 from keyback.portal.recovery.guard import step, where
 from keyback.portal.recovery.models import Recovery
-from keyback.portal.recovery.moves import keep_time, locked
+from keyback.portal.recovery.moves import keep_time
+from keyback.portal.recovery.rows import locked
 
 __all__ = ["state", "wait"]
 
