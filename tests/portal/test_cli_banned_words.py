@@ -10,9 +10,7 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from keyback.passwords._termfile import compile_terms
 from keyback.portal.audit.models import AuditEntry
-from keyback.portal.organizations import banned
 from keyback.portal.organizations.models import BannedList, Organization
 from keyback.portal.people import cloud
 from keyback.portal.people.models import Person
@@ -99,16 +97,3 @@ def test_what_somebody_wrote_into_the_database_is_not_believed(here: Here, perso
     BannedList.objects.update(content=content, version=version, changed_at=timezone.now())
     with pytest.raises(Forged):
         codes(person, "Passw0rd!")
-
-
-def test_a_compiled_list_of_another_version_or_of_somebody_else_is_made_anew(
-    here: Here, person: Person, tmp_path: Path
-) -> None:
-    (tmp_path / "terms").write_text("zyxopolis\n")
-    here.ok("banned-words", "set", "example", "--terms", str(tmp_path / "terms"))
-    good = bytes(BannedList.objects.get().compiled)
-    for bad in (b"", good[32:], good[:-1] + b"x", good[:32] + compile_terms(["vexillum"], title="1")):
-        BannedList.objects.update(compiled=bad)
-        banned._screening.cache_clear()
-        assert codes(person, "Zyxopolis-2") == ["banned"]
-        assert bytes(BannedList.objects.get().compiled) == good

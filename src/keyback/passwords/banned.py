@@ -17,6 +17,7 @@ that has counted already).
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
@@ -134,7 +135,8 @@ class BannedWords:
         return cls(Sections.open(path))
 
     @classmethod
-    def from_bytes(cls, compiled: bytes) -> BannedWords:
+    def from_bytes(cls, compiled: bytes | mmap.mmap) -> BannedWords:
+        """What follows on the compiled list is passed over. Raises TermsRefused."""
         return cls(Sections.of(compiled))
 
     @classmethod

@@ -3,8 +3,6 @@ passwords."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,9 +13,10 @@ from django.conf import settings
 from django.db import transaction
 
 from keyback.passwords import BannedWords, builtin
-from keyback.passwords.terms import TermsRefused, compile_with_builtin, parse_terms
+from keyback.passwords.terms import TermsRefused, parse_terms
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
+from keyback.portal.organizations.banned_files import mapped
 from keyback.portal.organizations.models import BannedList, Organization
 from keyback.protocol.encoding import b64encode
 from keyback.protocol.messages import BannedTerms, SignedTerms, parse
@@ -28,7 +27,6 @@ __all__ = ["Screening", "change", "newer_than", "screening", "shown"]
 
 _LONGEST = 3_000_000
 """Bytes of a list, so that it passes through the agents' door in one answer."""
-_MAC = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +65,13 @@ def change(
         content = new.to_bytes()
         if len(content) > _LONGEST:
             raise TermsRefused(f"the list is too long to be sent: {len(content)} bytes of {_LONGEST} at most")
+        mapped(new)  # so that nobody waits for it who chooses a password on this machine
         BannedList.objects.update_or_create(
             organization=organization,
             defaults={
                 "version": new.version,
                 "content": content,
                 "signature": sign_banned_terms(settings.KEYRING.requests, content),
-                "compiled": _compiled(new),
                 "changed_at": now,
             },
         )
@@ -96,7 +94,7 @@ def shown(organization: Organization) -> BannedTerms | None:
 
 def newer_than(organization_id: UUID, version: int) -> SignedTerms | None:
     """What an agent gets that holds this version."""
-    row = BannedList.objects.filter(organization_id=organization_id, version__gt=version).defer("compiled").first()
+    row = BannedList.objects.filter(organization_id=organization_id, version__gt=version).first()
     if row is None:
         return None
     return SignedTerms(content=b64encode(bytes(row.content)), signature=b64encode(bytes(row.signature)))
@@ -108,45 +106,10 @@ def screening(organization_id: UUID) -> Screening:
     return Screening("enforce", False, builtin()) if version is None else _screening(organization_id, version)
 
 
-@lru_cache(maxsize=16)  # some 8 MB each, 20 for a list of 100,000
+@lru_cache(maxsize=16)
 def _screening(organization_id: UUID, version: int) -> Screening:
-    row = BannedList.objects.get(organization_id=organization_id)
-    terms = _read(row)
-    banned = _opened(terms, bytes(row.compiled))
-    if banned is None:
-        compiled = _compiled(terms)
-        BannedList.objects.filter(pk=row.pk, version=row.version).update(compiled=compiled)
-        banned = BannedWords.from_bytes(compiled[_MAC:])
-    return Screening(terms.mode, terms.strict, banned)
-
-
-def _compiled(terms: BannedTerms) -> bytes:
-    """With the built-in terms, and a MAC before it: it is mapped as it stands, so nobody else may have written it."""
-    content = compile_with_builtin(parse_terms(terms.terms), title=_title(terms), extended=terms.extended)
-    return _mac(terms, content) + content
-
-
-def _opened(terms: BannedTerms, compiled: bytes) -> BannedWords | None:
-    """None where it is not this list, or was made by another version of Keyback, or by somebody else."""
-    content = compiled[_MAC:]
-    if not hmac.compare_digest(compiled[:_MAC], _mac(terms, content)):
-        return None
-    try:
-        banned = BannedWords.from_bytes(content)
-    except TermsRefused:
-        return None
-    return banned if banned.title == _title(terms) else None
-
-
-def _mac(terms: BannedTerms, content: bytes) -> bytes:
-    digest = hashlib.sha256(content).hexdigest()
-    made: bytes = settings.KEYRING.people_hmac("compiled banned words", str(terms.organization_id), digest)
-    return made
-
-
-def _title(terms: BannedTerms) -> str:
-    """Changes with what the compiled form is made of."""
-    return f"{terms.version} {builtin().title}"
+    terms = _read(BannedList.objects.get(organization_id=organization_id))
+    return Screening(terms.mode, terms.strict, mapped(terms))
 
 
 def _read(row: BannedList) -> BannedTerms:

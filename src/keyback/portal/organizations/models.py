@@ -102,14 +102,12 @@ class Forest(models.Model):
 
 class BannedList(models.Model):
     """Words that passwords of this organization may not be made of, as its agents get them: content and signature are
-    those of protocol.SignedTerms. ``compiled``: with the built-in terms, for the portal's own people; a MAC
-    stands before it (organizations.banned)."""
+    those of protocol.SignedTerms. Compiled it lies in a file (organizations.banned_files)."""
 
     organization = models.OneToOneField(Organization, models.CASCADE, related_name="banned_list")
     version = models.PositiveBigIntegerField()
     content = models.BinaryField()
     signature = models.BinaryField(max_length=64)
-    compiled = models.BinaryField()
     changed_at = models.DateTimeField()
 
     def __str__(self) -> str:
