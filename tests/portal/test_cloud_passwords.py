@@ -26,7 +26,7 @@ Configure = Callable[..., None]
 
 def forget() -> None:
     cloud._breached.cache_clear()
-    cloud._further_rules.cache_clear()
+    cloud.further_rules.cache_clear()
 
 
 @pytest.fixture

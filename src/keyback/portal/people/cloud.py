@@ -31,6 +31,7 @@ __all__ = [
     "CLOUD_POLICY",
     "check_settings",
     "findings",
+    "further_rules",
     "has_expired",
     "policy_of",
     "reset_by_admin",
@@ -67,7 +68,7 @@ def findings(person: Person, password: str, current: str | None = None) -> list[
     screen = screening(person.organization_id)
     banned = None if screen.mode == "off" else screen.banned
     found = list(judge(password, names, Rules(_PROFILE, banned, screen.strict)).findings)
-    further = judge(password, names, Rules(_further_rules()), current=current).findings
+    further = judge(password, names, Rules(further_rules()), current=current).findings
     found += [one for one in further if one not in found]
     if screen.mode != "off":
         found += _breaches(password)
@@ -88,14 +89,15 @@ def _breaches(password: str) -> list[Finding]:
 
 
 @cache
-def _further_rules() -> Profile:
+def further_rules() -> Profile:
+    """What the portal's own file asks for beside `CLOUD_POLICY`. Raises ConfigurationError."""
     return profile_of(settings.CONFIG.passwords)
 
 
 def check_settings() -> None:
     """Raises ConfigurationError for what the portal's own file names under [passwords] and cannot be used."""
     _breached()
-    _further_rules()
+    further_rules()
 
 
 @cache

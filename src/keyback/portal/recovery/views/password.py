@@ -15,10 +15,11 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from keyback.flows import State
-from keyback.passwords import utf16_units
+from keyback.passwords import Profile, utf16_units
 from keyback.passwords.complexity import display_name_tokens
 from keyback.portal.limits.budgets import Blocked
 from keyback.portal.limits.clients import Client, client_of
+from keyback.portal.people.cloud import further_rules
 from keyback.portal.people.models import Person
 from keyback.portal.recovery import browser, choose
 from keyback.portal.recovery.guard import StepOver, posted, step, where
@@ -139,16 +140,25 @@ def _plain_page(
 def _context(recovery: Recovery) -> dict[str, Any]:
     person = person_or_nobody(recovery)
     policy = choose.policy_of(recovery)
+    # Agents have profiles of their own, which only they know.
+    profile = further_rules() if _is_cloud(recovery) else Profile()
     return {
         "organization": recovery.organization,
         "person": person,
         "policy": policy,
+        "profile": profile,
+        "shortest": max(policy.min_length, profile.min_length, profile.min_units),
+        "longest": min(filter(None, (profile.max_length, profile.max_units)), default=0),
         "refusal_code": recovery.refusal if recovery.findings else "",
         "errors": [(_place(recovery), sentence) for sentence in sentences(recovery.findings)],
         "change": recovery.purpose == Purpose.CHANGE,
         "rules": {
-            "min_length": policy.min_length,
-            "complexity": policy.complexity,
+            "min_length": profile.min_length,
+            "min_units": max(policy.min_length, profile.min_units),
+            "max_length": profile.max_length,
+            "max_units": profile.max_units,
+            "same_in_a_row": profile.same_in_a_row,
+            "sequence": profile.sequence,
             "account_name": person.account_name,
             "name_tokens": list(display_name_tokens(person.display_name)),
         },

@@ -1,4 +1,4 @@
-// The rules that can be judged while typing. The same as keyback.passwords.complexity; the directory has the last word.
+// The rules that can be judged while typing. The same as keyback.passwords.complexity and .rules; the directory has the last word.
 const SYMBOLS = "~!@#$%^&*_-+=`|\\(){}[]:;\"'<>,.?/";
 
 function classOf(character) {
@@ -14,8 +14,38 @@ function fold(text) {
   return [...text].map((c) => (c.toUpperCase().length === c.length ? c.toUpperCase() : c)).join("");
 }
 
+function longestRun(steps, fits) {
+  let longest = steps.length ? 1 : 0;
+  let run = 1;
+  for (let i = 1; i < steps.length; i++) {
+    run = fits(steps, i) ? run + 1 : 1;
+    longest = Math.max(longest, run);
+  }
+  return longest;
+}
+
+const longestRepeat = (password) => longestRun([...password], (all, i) => all[i] === all[i - 1]);
+
+/** Of letters or digits that follow each other, up or down. */
+function longestSequence(password) {
+  const points = [...password.toLowerCase()].map((c) => (/[\p{L}\p{N}]/u.test(c) ? c.codePointAt(0) : NaN));
+  return Math.max(...[1, -1].map((step) => longestRun(points, (all, i) => all[i] - all[i - 1] === step)));
+}
+
+const has = (kind) => (password) => [...password].some((c) => classOf(c) === kind);
+
 const checks = {
-  min_length: (password, rules) => password.length >= rules.min_length,
+  min_length: (password, rules) => password.length >= rules.min_units && [...password].length >= rules.min_length,
+  max_length: (password, rules) =>
+    password !== "" &&
+    (!rules.max_length || [...password].length <= rules.max_length) &&
+    (!rules.max_units || password.length <= rules.max_units),
+  upper: has("upper"),
+  lower: has("lower"),
+  digit: has("digit"),
+  symbol: has("symbol"),
+  same_in_a_row: (password, rules) => password !== "" && longestRepeat(password) <= rules.same_in_a_row,
+  sequence: (password, rules) => password !== "" && longestSequence(password) <= rules.sequence,
   classes: (password) => new Set([...password].map(classOf).filter(Boolean)).size >= 3,
   names: (password, rules) => {
     const folded = fold(password);
