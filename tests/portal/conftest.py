@@ -1,8 +1,9 @@
 """A made-up organization and its people, as the portal's tests need them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -10,8 +11,10 @@ from django.conf import settings
 from django.db import connection
 
 from keyback.portal.agents.models import Agent
+from keyback.portal.config import PasswordsConfig
 from keyback.portal.organizations import setup
 from keyback.portal.organizations.models import Domain, Organization
+from keyback.portal.people import cloud
 from keyback.portal.people.models import Person
 from tests.portal.agents import confirmed_agent
 from tests.portal.commands import Here, Keyback
@@ -84,3 +87,17 @@ def keyback(transactional_db: None, tmp_path: Path) -> Keyback:
 def here(db: None) -> Here:
     """`keyback` within this process."""
     return Here()
+
+
+@pytest.fixture
+def configure() -> Iterator[Callable[..., None]]:
+    """[passwords] of the portal's own file, as if it had been started with it."""
+    before = settings.CONFIG
+
+    def take(config: Any) -> None:
+        settings.CONFIG = config
+        cloud._breached.cache_clear()
+        cloud.further_rules.cache_clear()
+
+    yield lambda **values: take(before.model_copy(update={"passwords": PasswordsConfig.model_validate(values)}))
+    take(before)

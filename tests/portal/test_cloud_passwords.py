@@ -1,10 +1,9 @@
 """What is kept of a cloud person's password, and what may become one."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 from argon2 import PasswordHasher
@@ -22,24 +21,6 @@ OLD = "Sommer-war-warm-6"
 FINE = "Kd8%vw-Qz2#m"
 
 Configure = Callable[..., None]
-
-
-def forget() -> None:
-    cloud._breached.cache_clear()
-    cloud.further_rules.cache_clear()
-
-
-@pytest.fixture
-def configure(settings: Any) -> Iterator[Configure]:
-    """[passwords] of the portal's own file, as if it had been started with it."""
-
-    def configure(**values: object) -> None:
-        passwords = PasswordsConfig.model_validate(values)
-        settings.CONFIG = settings.CONFIG.model_copy(update={"passwords": passwords})
-        forget()
-
-    yield configure
-    forget()
 
 
 def codes(person: Person, password: str) -> list[str]:

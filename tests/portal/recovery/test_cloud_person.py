@@ -1,5 +1,7 @@
 """Somebody whose password lives in the portal: no agent has a part in it."""
 
+from collections.abc import Callable
+
 from tests.portal.recovery.conftest import OLD_PASSWORD
 from tests.portal.walk import Walker, mails
 
@@ -65,3 +67,16 @@ def test_the_sixth_reset_in_an_hour_is_refused(cleo: Person) -> None:
     walker.prove("cleo@example.test")
     assert "There were too many tries" in choose(walker, f"{NEW}-6")
     assert verify_password(cleo, f"{NEW}-4")
+
+
+def test_the_rules_of_the_portals_profile_are_named_before_typing(
+    cleo: Person, walker: Walker, configure: Callable[..., None]
+) -> None:
+    configure(profile="typical")
+    page = walker.prove("cleo@example.test").text
+    for rule in ("at least 8 characters", "at most 16 characters", "a capital letter", "a symbol, such as ! or #"):
+        assert rule in page
+    configure(profile="nist")
+    page = walker.get("/recover/password/plain").text
+    assert "at least 15 characters" in page
+    assert "a capital letter" not in page

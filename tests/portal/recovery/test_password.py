@@ -56,7 +56,7 @@ def test_the_rules_are_those_that_the_agent_found(ada: Person, directory: FakeDi
     assert "at least 14 characters" in page.text
     assert "to differ from your last 24 passwords" in page.text
     assert "three of these" not in page.text
-    assert page.data["rules"]["min_length"] == 14
+    assert page.data["rules"]["min_units"] == 14
 
 
 def test_the_page_loaded_twice_is_the_same_request(page: Page, walker: Walker) -> None:

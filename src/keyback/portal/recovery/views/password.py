@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters
 
 from keyback.flows import State
-from keyback.passwords import Profile, utf16_units
+from keyback.passwords import DirectoryPolicy, PersonNames, Profile, utf16_units
 from keyback.passwords.complexity import display_name_tokens
 from keyback.portal.limits.budgets import Blocked
 from keyback.portal.limits.clients import Client, client_of
@@ -33,7 +33,7 @@ from keyback.protocol.limits import MAX_PASSWORD_UTF16
 from keyback.protocol.outcomes import OutcomeCode
 from keyback.protocol.sealing import Sealed
 
-__all__ = ["password", "plain"]
+__all__ = ["password", "plain", "shown_rules"]
 
 _NEW_PASSWORD = (Purpose.RESET, Purpose.CHANGE)
 
@@ -145,13 +145,22 @@ def _context(recovery: Recovery) -> dict[str, Any]:
     return {
         "organization": recovery.organization,
         "person": person,
+        "refusal_code": recovery.refusal if recovery.findings else "",
+        "errors": [(_place(recovery), sentence) for sentence in sentences(recovery.findings)],
+        "change": recovery.purpose == Purpose.CHANGE,
+        "step_token": browser.step_token(recovery),
+        "plain_allowed": _is_cloud(recovery) or recovery.organization.allow_plain_page,
+        **shown_rules(policy, profile, PersonNames(person.account_name, person.display_name)),
+    }
+
+
+def shown_rules(policy: DirectoryPolicy, profile: Profile, names: PersonNames) -> dict[str, Any]:
+    """What the page names; ``rules`` is for the script that ticks them."""
+    return {
         "policy": policy,
         "profile": profile,
         "shortest": max(policy.min_length, profile.min_length, profile.min_units),
         "longest": min(filter(None, (profile.max_length, profile.max_units)), default=0),
-        "refusal_code": recovery.refusal if recovery.findings else "",
-        "errors": [(_place(recovery), sentence) for sentence in sentences(recovery.findings)],
-        "change": recovery.purpose == Purpose.CHANGE,
         "rules": {
             "min_length": profile.min_length,
             "min_units": max(policy.min_length, profile.min_units),
@@ -159,11 +168,9 @@ def _context(recovery: Recovery) -> dict[str, Any]:
             "max_units": profile.max_units,
             "same_in_a_row": profile.same_in_a_row,
             "sequence": profile.sequence,
-            "account_name": person.account_name,
-            "name_tokens": list(display_name_tokens(person.display_name)),
+            "account_name": names.account_name,
+            "name_tokens": list(display_name_tokens(names.display_name)),
         },
-        "step_token": browser.step_token(recovery),
-        "plain_allowed": _is_cloud(recovery) or recovery.organization.allow_plain_page,
     }
 
 
