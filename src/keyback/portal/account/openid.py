@@ -12,6 +12,8 @@ import hashlib
 import hmac
 import json
 import secrets
+import threading
+import time
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -40,6 +42,13 @@ _ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 _TIMEOUT = 5
 _LONGEST = 200_000
 _SKEW = 120
+_KEPT = 300
+"""Seconds for which a provider's description holds."""
+_AT_ONCE = 4
+"""Half of the people's door's threads: however slowly a provider answers, and whoever has it asked, all other pages go
+on."""
+_asking = threading.BoundedSemaphore(_AT_ONCE)
+_descriptions: dict[str, tuple[float, dict[str, Any]]] = {}
 
 
 class ProviderUnusable(KeybackError):
@@ -98,10 +107,19 @@ def discover(issuer: str) -> dict[str, Any]:
     return found
 
 
+def _description(issuer: str) -> dict[str, Any]:
+    """As :func:`discover`, but asked once for all who sign in."""
+    until, found = _descriptions.get(issuer, (0.0, {}))
+    if time.monotonic() >= until:
+        found = discover(issuer)
+        _descriptions[issuer] = (time.monotonic() + _KEPT, found)
+    return found
+
+
 def begin(request: HttpRequest, attempt: Attempt, provider: Provider) -> str:
     """The address to go to. Raises ProviderUnusable."""
     _secret(provider)
-    described = discover(provider.issuer)
+    described = _description(provider.issuer)
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     kept = json.dumps({"state": state, "nonce": nonce, "verifier": verifier})
     note(request, openid=seal_value(attempt.organization.id, "session", "openid", kept))
@@ -133,7 +151,7 @@ def complete(
         raise SignInRefused("an answer of another provider")
     if "code" not in given:
         raise SignInRefused("the provider signed nobody in")
-    described = discover(provider.issuer)
+    described = _description(provider.issuer)
     answer = _json(_token_request(provider, described, given["code"], kept["verifier"]))
     claims = _claims(str(answer.get("id_token", "")), provider, described, kept["nonce"], now)
     return _person(attempt, provider, claims)
@@ -223,6 +241,8 @@ def _secure(url: str) -> None:
 
 def _json(request: httpx2.Request) -> dict[str, Any]:
     """Without redirects: a secret goes to no other place than the one that was named."""
+    if not _asking.acquire(blocking=False):
+        raise ProviderUnusable(f"{request.url.host} is too slow: {_AT_ONCE} wait for it already")
     try:
         with httpx2.Client(timeout=_TIMEOUT, follow_redirects=False) as client:
             answer = client.send(request)
@@ -231,6 +251,8 @@ def _json(request: httpx2.Request) -> dict[str, Any]:
         found = answer.json()
     except (httpx2.HTTPError, ValueError) as error:
         raise ProviderUnusable(f"{request.url.host} does not answer: {type(error).__name__}") from None
+    finally:
+        _asking.release()
     if not isinstance(found, dict):
         raise ProviderUnusable(f"{request.url.host} answered something else")
     return found
