@@ -14,10 +14,18 @@ from lab import api
 from lab.api import SignIn
 from lab.people import Person
 from lab.stack import AgentProcess, PortalProcess
-from tests.support.person import NoCode, Page
+from tests.support.person import NoCode, Page, PersonAtBrowser
 from tests.support.whole import Whole, fresh_password
 
-__all__ = ["Story", "assert_agreement", "doomed_agent", "held_agent", "mortal", "recover_whatever_happens"]
+__all__ = [
+    "Story",
+    "assert_agreement",
+    "change_whatever_happens",
+    "doomed_agent",
+    "held_agent",
+    "mortal",
+    "recover_whatever_happens",
+]
 
 _HERE = Path(__file__).parent
 _TOLD = {"Your password is changed": "done", "We don't know whether your password was changed": "unsure"}
@@ -59,37 +67,71 @@ def recover_whatever_happens(
     ``repair`` is called before each look at where the recovery is: a test restarts there what it finds dead. Every time
     a password is asked for another one is sent, so that the directory shows which of them it took.
     """
+    with whole.browser(timeout=20) as browser:
+        return _to_its_end(browser, person, lambda: browser.identify(whole.user_id(person)), repair, timeout)
+
+
+def change_whatever_happens(
+    whole: Whole,
+    person: Person,
+    current: str,
+    *,
+    arm: Callable[[], object],
+    repair: Callable[[], object],
+    timeout: float = 90,
+) -> Story:
+    """The same with a change: signs in, comes to the page for the new password, and calls ``arm``."""
+    with whole.browser(timeout=20) as browser:
+        browser.sign_in(whole.user_id(person), current)
+
+        def begin() -> Page:
+            browser.get("/account/password")
+            return browser.post("/account/password")
+
+        begin()
+        browser.wait_for_choose()
+        arm()
+        return _to_its_end(browser, person, begin, repair, timeout, current)
+
+
+def _to_its_end(
+    browser: PersonAtBrowser,
+    person: Person,
+    begin: Callable[[], object],
+    repair: Callable[[], object],
+    timeout: float,
+    current: str | None = None,
+) -> Story:
     story = Story(person)
     end = time.monotonic() + timeout
-    with whole.browser(timeout=20) as browser:
-        while not story.told:
-            if time.monotonic() > end:
-                raise AssertionError(f"no end within {timeout:g} s; sent {len(story.passwords)} passwords")
-            repair()
-            try:
-                page = browser.get("/recover/prove")
-                if page.status >= 500:
-                    raise httpx2.TransportError(f"{page.status}")
-                if page.path == "/recover/":
-                    browser.identify(whole.user_id(person))
-                elif page.path == "/recover/prove":
-                    browser.choose_email(person.mail_address)
-                    browser.enter_code(browser.read_code(person.mail_address, timeout=3))
-                elif page.path == "/recover/wait":
-                    browser.http.get("/recover/state")
-                    time.sleep(0.05)
-                elif page.path == "/recover/password":
-                    story.passwords.append(fresh_password())
-                    browser.send(browser.seal(story.passwords[-1]))
-                elif page.path == "/recover/outcome":
-                    story.end = page
-                    story.told = _told(page)
-                else:
-                    raise AssertionError(f"lost at {page.path}: {page.text}")
-            except httpx2.TransportError:
-                time.sleep(0.1)
-            except NoCode:
-                continue  # its sender died: the person asks for another one
+    while not story.told:
+        if time.monotonic() > end:
+            raise AssertionError(f"no end within {timeout:g} s; sent {len(story.passwords)} passwords")
+        repair()
+        try:
+            page = browser.get("/recover/prove")
+            if page.status >= 500:
+                raise httpx2.TransportError(f"{page.status}")
+            if page.path == "/recover/":
+                begin()
+            elif page.path == "/recover/prove":
+                browser.choose_email(person.mail_address)
+                browser.enter_code(browser.read_code(person.mail_address, timeout=3))
+            elif page.path == "/recover/wait":
+                browser.http.get("/recover/state")
+                time.sleep(0.05)
+            elif page.path == "/recover/password":
+                story.passwords.append(fresh_password())
+                browser.send(browser.seal(story.passwords[-1], current))
+            elif page.path == "/recover/outcome":
+                story.end = page
+                story.told = _told(page)
+            else:
+                raise AssertionError(f"lost at {page.path}: {page.text}")
+        except httpx2.TransportError:
+            time.sleep(0.1)
+        except NoCode:
+            continue  # its sender died: the person asks for another one
     return story
 
 

@@ -1,4 +1,4 @@
-"""The agent, killed at one point of a reset's road: ``crashing_agent.py POINT agent run --config FILE``.
+"""The agent, killed at one point of a reset's road, or a change's: ``crashing_agent.py POINT agent run --config FILE``.
 
 The point is a place in this file's table, never a switch in the product: the product's steps are methods, and here one
 of them is wrapped so that the process kills itself, with SIGKILL, before or after it.
@@ -28,21 +28,21 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def is_reset(subject: Any) -> bool:
-    """Inspections take the same road before the reset does; they go on. ``subject``: a Task, a Work or an Outcome."""
+def is_write(subject: Any) -> bool:
+    """Inspections take the same road before the write does; they go on. ``subject``: a Task, a Work or an Outcome."""
     if hasattr(subject, "inspection"):
         return subject.inspection is None
     envelope = getattr(subject, "envelope", None)
     if isinstance(envelope, str):
         envelope = parse(Envelope, b64decode(envelope))
-    return isinstance(envelope, Envelope) and envelope.operation is Operation.RESET
+    return isinstance(envelope, Envelope) and envelope.operation in (Operation.RESET, Operation.CHANGE)
 
 
 def before(owner: type, name: str) -> None:
     step = getattr(owner, name)
 
     def killed(self: Any, subject: Any, *rest: Any, **named: Any) -> Any:
-        if is_reset(subject):
+        if is_write(subject):
             die()
         return step(self, subject, *rest, **named)
 
@@ -54,7 +54,7 @@ def after(owner: type, name: str) -> None:
 
     def killed(self: Any, subject: Any, *rest: Any, **named: Any) -> Any:
         result = step(self, subject, *rest, **named)
-        if is_reset(subject):
+        if is_write(subject):
             die()
         return result
 
@@ -79,7 +79,7 @@ def after_journal_before_report() -> None:
     report = Steps.report
 
     def killed(self: Any, outcome: Any) -> None:
-        if is_reset(outcome):
+        if is_write(outcome):
             while (entry := self._journal.entry(outcome.request_id)) is None or entry.outcome is None:
                 time.sleep(0.001)
             die()

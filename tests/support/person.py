@@ -196,16 +196,24 @@ class PersonAtBrowser:
     def enter_code(self, code: str) -> Page:
         return self.post("/recover/email/", code=code)
 
-    def wait(self, timeout: float = 60) -> Page:
+    def sign_in(self, user_id: str, password: str) -> Page:
+        """With the directory's own password, sealed; the page that follows."""
+        self.get("/sign-in")
+        page = self.post("/sign-in", user_id=user_id)
+        token = page.form("/sign-in/password").fields["csrfmiddlewaretoken"]
+        self.http.post("/sign-in/password", json=self._sealed(Sealed(current=password)), headers={"X-CSRFToken": token})
+        return self.wait(state="/sign-in/state")
+
+    def wait(self, timeout: float = 60, *, state: str = "/recover/state") -> Page:
         """Asks for the state, as the waiting page does, until there is a next page; returns that."""
         end = time.monotonic() + timeout
         pauses = page_pauses() if self.as_page_asks else itertools.repeat(0.02)
         if self.as_page_asks:
             time.sleep(next(pauses))
         while True:
-            state = self.http.get("/recover/state").json()
-            if not state["waiting"]:
-                return self.get(state["next"])
+            told = self.http.get(state).json()
+            if not told["waiting"]:
+                return self.get(told["next"])
             if time.monotonic() > end:
                 raise AssertionError(f"nothing followed the waiting page within {timeout:g} s")
             time.sleep(next(pauses))
@@ -217,12 +225,15 @@ class PersonAtBrowser:
             raise AssertionError(f"no password page but {page.title!r} {page.refusal}: {page.text}")
         return page
 
-    def seal(self, password: str) -> dict[str, Any]:
-        """What the page's script would send: one sealed box for each agent."""
+    def seal(self, password: str, current: str | None = None) -> dict[str, Any]:
+        """What the page's script would send: one sealed box for each agent. ``current``: in a change."""
+        return self._sealed(Sealed(new=password, current=current))
+
+    def _sealed(self, passwords: Sealed) -> dict[str, Any]:
         sealing = self._here().json["sealing"]
         boxes = {
             target["agent"]: b64encode(
-                seal(Sealed(new=password), load_unseal_key(b64decode(target["public"])), b64decode(target["info"]))
+                seal(passwords, load_unseal_key(b64decode(target["public"])), b64decode(target["info"]))
             )
             for target in sealing["targets"]
         }

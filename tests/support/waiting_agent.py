@@ -16,7 +16,7 @@ from ldap.ldapobject import SimpleLDAPObject
 
 from keyback.agent.steps import Steps
 from keyback.cli.main import main
-from tests.support.crashing_agent import is_reset
+from tests.support.crashing_agent import is_write
 
 __all__ = ["POINTS"]
 
@@ -32,7 +32,7 @@ def before_step(name: str) -> Callable[[Path], None]:
         step = getattr(Steps, name)
 
         def held(self: Any, subject: Any, *rest: Any) -> Any:
-            if is_reset(subject):
+            if is_write(subject):
                 hold(gate)
             return step(self, subject, *rest)
 
