@@ -1,13 +1,12 @@
 """Signing in with a password that only the directory knows: sealed in the browser, judged by an agent, kept by nobody.
 
-Whoever is unknown gets the same pages with agents to seal for, and an answer after as long as others waited. In an
-organization with both kinds of people, a keyed hash says which of the two an unknown user ID looks like: always the
-same one.
+Whoever is unknown gets the same pages with agents to seal for, and the answer that others get, after as long
+(keyback.portal.account.strangers). In an organization with both kinds of people, a keyed hash says which of the two an
+unknown user ID looks like: always the same one.
 """
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,17 +16,15 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from keyback.errors import KeybackError
-from keyback.portal.account import lockout
+from keyback.portal.account import lockout, strangers
 from keyback.portal.account.attempts import Attempt, audit, client_for, note, noted, only_elsewhere
 from keyback.portal.account.kinds import Kind
 from keyback.portal.account.signin import Stage
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.limits.budgets import Blocked
 from keyback.portal.middleware import track, tracking_id_of
-from keyback.portal.organizations.models import Forest
 from keyback.portal.people.binding import PersonBent
 from keyback.portal.people.models import Person
-from keyback.portal.recovery.decide import refusal_of_directory
 from keyback.portal.writeback.models import WritebackRequest
 from keyback.portal.writeback.preparation import (
     AlreadyWaiting,
@@ -47,7 +44,6 @@ from keyback.protocol.sealing import BOX_BYTES
 __all__ = ["Answer", "NotPrepared", "answer", "in_directory", "prepared", "send", "waiting"]
 
 _PAGE_LIFE = timedelta(minutes=15)
-_USUAL = timedelta(milliseconds=300)
 
 
 class NotPrepared(KeybackError):
@@ -67,12 +63,12 @@ class Answer:
 def in_directory(attempt: Attempt) -> bool:
     """Whether this user ID is shown the page of those whose password is in a directory."""
     people = Person.objects.filter(organization=attempt.organization, enabled=True, removed_at=None)
-    forests = Forest.objects.filter(organization=attempt.organization).exists()
+    directory = people.filter(source=Person.Source.DIRECTORY).exists()
     cloud = people.filter(source=Person.Source.CLOUD).exists()
     if attempt.person is not None:
         return attempt.person.source == Person.Source.DIRECTORY
     digest: bytes = settings.KEYRING.code_hmac("where an unknown password would be", attempt.typed)
-    return forests and (not cloud or digest[0] % 2 == 0)
+    return directory and (not cloud or digest[0] % 2 == 0)
 
 
 def prepared(request: HttpRequest, attempt: Attempt, now: datetime) -> Preparation:
@@ -83,7 +79,8 @@ def prepared(request: HttpRequest, attempt: Attempt, now: datetime) -> Preparati
             raise PersonBent
         preparation = prepare(attempt.person, Operation.VERIFY, tracking_id=tracking_id, deadline=deadline, now=now)
     except PersonBent:  # nobody, or a row that somebody bent
-        preparation = decoy(attempt.organization, Operation.VERIFY, tracking_id=tracking_id, deadline=deadline, now=now)
+        forest = strangers.forest_of(attempt)
+        preparation = decoy(forest, Operation.VERIFY, tracking_id=tracking_id, deadline=deadline, now=now)
     note(request, prepared=preparation.to_json(), sent_at=None)
     return preparation
 
@@ -113,7 +110,7 @@ def send(request: HttpRequest, attempt: Attempt, request_id: UUID, boxes: dict[U
             pass
     if not asked:
         audit(request, attempt, Activity.SIGN_IN_FAILED, Result.FAILURE, now)
-    answer_at = None if asked else (now + _as_long_as_others(attempt, now)).isoformat()
+    told = None if asked else strangers.told(preparation.envelope.organization_id, preparation.envelope.forest_id, now)
     # Whoever knew this browser's session id before the password was typed must not be the one who asks for the answer.
     request.session.cycle_key()
     note(
@@ -121,7 +118,8 @@ def send(request: HttpRequest, attempt: Attempt, request_id: UUID, boxes: dict[U
         prepared=None,
         asked=str(request_id),
         tracking=str(preparation.envelope.tracking_id),
-        answer_at=answer_at,
+        answer_at=None if told is None else (now + told.after).isoformat(),
+        unreachable=told is not None and told.unreachable,
         sent_at=now.isoformat(),
     )
 
@@ -129,18 +127,6 @@ def send(request: HttpRequest, attempt: Attempt, request_id: UUID, boxes: dict[U
 def _is_about(preparation: Preparation, person: Person) -> bool:
     envelope = preparation.envelope
     return (envelope.forest_id, envelope.object_guid) == (person.forest_id, person.object_guid)
-
-
-def _as_long_as_others(attempt: Attempt, now: datetime) -> timedelta:
-    """How long one of the newest twenty waited for the directory's word; where nobody would answer, as long as that
-    takes."""
-    if refusal_of_directory(attempt.organization, now) is not None:
-        return timedelta(seconds=QUEUE_LIFE)
-    newest = WritebackRequest.objects.filter(
-        organization=attempt.organization, operation=Operation.VERIFY.value, finished_at__isnull=False
-    ).order_by("-created_at")[:20]
-    took = [end - start for start, end in newest.values_list("created_at", "finished_at") if end is not None]
-    return secrets.choice(took) if took else _USUAL
 
 
 def waiting(request: HttpRequest, attempt: Attempt, now: datetime) -> bool:
@@ -171,8 +157,7 @@ def answer(request: HttpRequest, attempt: Attempt, now: datetime) -> Answer | No
     track(request, UUID(kept["tracking"]))
     note(request, sent_at=None)
     if kept["answer_at"] is not None:
-        slow = datetime.fromisoformat(kept["answer_at"]) - datetime.fromisoformat(kept["sent_at"])
-        return Answer(None, unreachable=slow >= timedelta(seconds=QUEUE_LIFE))
+        return Answer(None, unreachable=kept["unreachable"])
     result = _result(attempt, kept)
     if result is None or attempt.person is None:
         return Answer(None)

@@ -48,12 +48,14 @@ class Agent(models.Model):
 
 
 class AgentForest(models.Model):
-    """``writeback``: whether the agent takes requests for this forest. Its people are synchronised either way."""
+    """``writeback``: whether the agent takes requests for this forest. Its people are synchronised either way.
+    ``domains``: of the user IDs that live there, as the agent's file has them; for what strangers are shown."""
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="forests")
     forest = models.ForeignKey(Forest, models.CASCADE, related_name="agents")
     writeback = models.BooleanField(default=True)
+    domains = models.JSONField(default=list)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["agent", "forest"], name="agent_serves_forest_once")]

@@ -11,7 +11,7 @@ from django.db import transaction
 from keyback.errors import KeybackError
 from keyback.portal.agents.models import Agent, AgentForest, OnboardingCode, UnsealingKey
 from keyback.portal.agents.registry import KeyRefused, audience, read_point
-from keyback.portal.agents.switch import forest_name
+from keyback.portal.agents.switch import domains_of, forest_name
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.limits.budgets import ONBOARDING, spend
@@ -106,9 +106,10 @@ def _onboard(message: Onboarding, signature: str, body: bytes, now: datetime) ->
             created_at=now,
             expires_at=now + timedelta(seconds=message.unseal.life_s),
         )
-        forests = [_forest(organization, forest) for forest in message.forests]
+        forests = {_forest(organization, forest): domains_of(forest) for forest in message.forests}
         AgentForest.objects.bulk_create(
-            [AgentForest(organization=organization, agent=agent, forest=forest) for forest in dict.fromkeys(forests)]
+            AgentForest(organization=organization, agent=agent, forest=forest, domains=domains)
+            for forest, domains in forests.items()
         )
         _tell(agent, code.made_by, [forest.name for forest in forests], now)
     return Onboarded(
@@ -118,7 +119,7 @@ def _onboard(message: Onboarding, signature: str, body: bytes, now: datetime) ->
         portal_public=b64encode(public_bytes(settings.KEYRING.requests_public)),
         audience=audience(),
         fingerprint=agent.fingerprint,
-        forests=[ForestName(id=forest.id, name=forest.name) for forest in dict.fromkeys(forests)],
+        forests=[ForestName(id=forest.id, name=forest.name) for forest in forests],
     )
 
 

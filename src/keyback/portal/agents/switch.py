@@ -20,9 +20,9 @@ from keyback.portal.agents.registry import add_key
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.organizations.models import Forest, Organization
-from keyback.protocol.messages import ForestState, ForestStates, Served, ServedForest
+from keyback.protocol.messages import ForestState, ForestStates, OnboardingForest, Served, ServedForest
 
-__all__ = ["ServesAlready", "allow", "declare", "forest_name", "switch"]
+__all__ = ["ServesAlready", "allow", "declare", "domains_of", "forest_name", "switch"]
 
 
 MOST_FORESTS = 100
@@ -36,6 +36,10 @@ class ServesAlready(KeybackError):
 def forest_name(text: str) -> str:
     """The DNS name as it is kept."""
     return ("".join(c if c.isprintable() else "?" for c in text).strip() or "?").lower().rstrip(".")
+
+
+def domains_of(forest: OnboardingForest) -> list[str]:
+    return sorted({domain.lower() for domain in forest.domains})
 
 
 def declare(agent: Agent, served: Served, now: datetime) -> ForestStates:
@@ -83,6 +87,9 @@ def _move(agent: Agent, links: Iterable[AgentForest], named: dict[str, ServedFor
 
     for link in links:
         said = named.get(link.forest.name)
+        if said is not None and link.domains != (domains := domains_of(said)):
+            link.domains = domains
+            link.save(update_fields=["domains"])
         on = said is not None and said.writeback != "off"
         if on == link.writeback:
             continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from keyback.portal.account.hold import HELD, is_held
 from keyback.portal.agents.models import Agent
@@ -18,7 +19,14 @@ from keyback.portal.people.models import Person, Policy
 from keyback.portal.people.policies import organization_methods
 from keyback.protocol.limits import POLL_MAX
 
-__all__ = ["gates_held", "refusal_of_directory", "refusal_of_organization", "refusal_of_person", "refusal_of_scope"]
+__all__ = [
+    "gates_held",
+    "refusal_of_directory",
+    "refusal_of_forest",
+    "refusal_of_organization",
+    "refusal_of_person",
+    "refusal_of_scope",
+]
 
 _ALIVE = timedelta(seconds=2 * POLL_MAX + 20)
 """An agent is heard at least once a poll; two missed ones and a bit mean that it is gone."""
@@ -50,6 +58,17 @@ def refusal_of_directory(organization: Organization, now: datetime) -> str | Non
     return _health(agents.values_list("state", "last_seen_at"), now)
 
 
+def refusal_of_forest(organization_id: UUID, forest_id: UUID | None, now: datetime) -> str | None:
+    """The same where no agent that serves this forest could be asked."""
+    agents = Agent.objects.filter(
+        organization_id=organization_id,
+        forests__forest=forest_id,
+        forests__writeback=True,
+        forests__forest__writeback=True,
+    )
+    return _health(agents.values_list("state", "last_seen_at"), now)
+
+
 def refusal_of_scope(person: Person, policy: Policy | None, now: datetime, *, take_seat: bool) -> str | None:
     """SSPR_0009, _0013, _0011 or _0012 for this person, else None. ``take_seat``: only for who proved who they are, so
     that typing user IDs uses up no seats."""
@@ -76,13 +95,7 @@ def refusal_of_person(
         return "SSPR_0014"
     if person.source == Person.Source.CLOUD:
         return None
-    agents = Agent.objects.filter(
-        organization_id=person.organization_id,
-        forests__forest=person.forest,
-        forests__writeback=True,
-        forests__forest__writeback=True,
-    )
-    return _health(agents.values_list("state", "last_seen_at"), now)
+    return refusal_of_forest(person.organization_id, person.forest_id, now)
 
 
 def gates_held(person: Person, policy: Policy) -> set[str]:

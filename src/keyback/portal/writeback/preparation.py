@@ -20,7 +20,7 @@ from django.db import IntegrityError, transaction
 from keyback.errors import KeybackError
 from keyback.portal import wake
 from keyback.portal.agents.registry import Target, sealing_targets
-from keyback.portal.organizations.models import Forest, Organization
+from keyback.portal.organizations.models import Forest
 from keyback.portal.people.binding import check_binding
 from keyback.portal.people.conflicts import is_ambiguous
 from keyback.portal.people.models import Person
@@ -135,25 +135,23 @@ def prepare(
     return Preparation(envelope, targets)
 
 
-def decoy(
-    organization: Organization, operation: Operation, *, tracking_id: UUID, deadline: datetime, now: datetime
-) -> Preparation:
+def decoy(forest: Forest, operation: Operation, *, tracking_id: UUID, deadline: datetime, now: datetime) -> Preparation:
     """What the page of somebody unknown is shown, where sealing comes before proof, as in a sign-in. It is never
-    submitted. Raises NoAgent where `prepare` would for everybody."""
-    for forest in Forest.objects.filter(organization=organization).order_by("name"):
-        if targets := tuple(sealing_targets(organization.pk, forest.pk, now)):
-            envelope = Envelope(
-                request_id=uuid.uuid4(),
-                tracking_id=tracking_id,
-                organization_id=organization.pk,
-                forest_id=forest.pk,
-                object_guid=uuid.uuid4(),
-                operation=operation,
-                initiator="self",
-                deadline=int(deadline.timestamp()),
-            )
-            return Preparation(envelope, targets)
-    raise NoAgent("no confirmed agent serves a forest of this organization")
+    submitted. Raises NoAgent where `prepare` would for everybody of this forest."""
+    targets = tuple(sealing_targets(forest.organization_id, forest.pk, now))
+    if not targets:
+        raise NoAgent("SSPR_0010: no confirmed agent serves this forest, or its writeback is off")
+    envelope = Envelope(
+        request_id=uuid.uuid4(),
+        tracking_id=tracking_id,
+        organization_id=forest.organization_id,
+        forest_id=forest.pk,
+        object_guid=uuid.uuid4(),
+        operation=operation,
+        initiator="self",
+        deadline=int(deadline.timestamp()),
+    )
+    return Preparation(envelope, targets)
 
 
 def seal_here(preparation: Preparation, passwords: Sealed) -> dict[UUID, bytes]:
