@@ -211,6 +211,8 @@ def test_every_kind_has_a_subject_of_one_line_and_a_text(
         "by": "operator:olga",
         "written": "yes",
         "still_expired": "yes",
+        "forest": "corp.test",
+        "slug": "example",
     }
     code_for(organization, now, kind=kind, language=language, context=context)
     send_due(now)

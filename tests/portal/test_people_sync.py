@@ -21,6 +21,7 @@ from keyback.portal.people.sync import ForestRefused, SequenceRefused, apply_pus
 from keyback.portal.writeback.preparation import prepare
 from keyback.protocol.messages import Operation, PersonRecord, Push, PushReceipt, Span
 from tests.portal.agents import AgentWithKeys, confirmed_agent, pending_agent
+from tests.portal.walk import mails
 
 
 def record(name: str = "ana", guid: UUID | None = None, **changed: object) -> PersonRecord:
@@ -366,3 +367,19 @@ def test_an_unchanged_number_is_not_written_again(pusher: Pusher) -> None:
     pusher.push(record("anna", guid=guid, mobile="+447700900123"), last=True)
     [after] = ContactDatum.objects.filter(kind="mobile")
     assert (after.pk, after.changed_at) == (before.pk, before.changed_at)
+
+
+def test_administrators_get_mail_once_when_so_many_have_gone_that_all_are_held(
+    pusher: Pusher, organization: Organization
+) -> None:
+    setup.add_administrator(organization, "IT", "it@example.test", now=pusher.now)
+    people = [record(f"person{n}") for n in range(20)]
+    pusher.push(*people, last=True)
+    for stays in (12, 11):
+        assert pusher.push(*people[:stays], last=True).removed == 0
+    held = [mail for mail in mails() if "gone from the directory" in mail["subject"]]
+    assert [mail["to"] for mail in held] == ["it@example.test"]
+    assert "keyback removals list" in held[0]["text"]
+    pusher.now += timedelta(days=1)
+    pusher.push(*people[:10], last=True)
+    assert len([mail for mail in mails() if "gone from the directory" in mail["subject"]]) == 2

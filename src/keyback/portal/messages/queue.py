@@ -38,6 +38,7 @@ class MessageKind(StrEnum):
     CONTACT_FORM = "contact_form"
     RESET_TOLD = "reset_told"
     AGENT_ONBOARDED = "agent_onboarded"
+    REMOVALS_HELD = "removals_held"
     WRITEBACK_FELL_SHORT = "writeback_fell_short"
     WRITEBACK_UNSURE_RESOLVED = "writeback_unsure_resolved"
 

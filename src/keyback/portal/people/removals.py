@@ -16,7 +16,10 @@ from django.db.models import QuerySet
 
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
+from keyback.portal.limits.budgets import Blocked, Budget, spend
+from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.organizations.models import Forest, Organization
+from keyback.portal.organizations.setup import administrators
 from keyback.portal.people.groups import within
 from keyback.portal.people.models import Person, Spelling, SyncRun
 from keyback.protocol.messages import Span
@@ -27,6 +30,8 @@ ALWAYS = 5
 """So many may go within 24 hours in any forest, however small."""
 
 _WINDOW = timedelta(hours=24)
+
+HELD_TOLD = Budget("removals_held_told", 1, _WINDOW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +85,27 @@ def settle(run: SyncRun, actor: str, now: datetime) -> Settled:
                 now=now,
                 details={"forest": str(run.forest_id), "people": count},
             )
+            _tell_administrators(run, now)
         return Settled(held=count)
     return Settled(removed=_remove(run.organization_id, missing, now))
+
+
+def _tell_administrators(run: SyncRun, now: datetime) -> None:
+    """By mail, once a day for each forest: an exodus comes in many pushes."""
+    organization = run.organization
+    try:
+        spend(organization.pk, HELD_TOLD, str(run.forest_id), now=now)
+    except Blocked:
+        return
+    for administrator, address in administrators(organization):
+        enqueue(
+            organization,
+            kind=MessageKind.REMOVALS_HELD,
+            to=address,
+            language=administrator.language,
+            context={"forest": run.forest.name, "slug": organization.slug},
+            now=now,
+        )
 
 
 def held(organization: Organization) -> list[tuple[Forest, int]]:
