@@ -11,6 +11,8 @@ from keyback.protocol.errors import Malformed
 
 __all__ = ["b64decode", "b64encode", "canonical_json"]
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+
 
 def b64encode(data: bytes) -> str:
     """base64url without padding (RFC 4648 section 5, RFC 7515 section 2)."""
@@ -30,4 +32,4 @@ def b64decode(text: str) -> bytes:
 
 def canonical_json(value: Any) -> bytes:
     """ASCII JSON, keys sorted, no white space. Only strings, integers, booleans, null, lists and objects."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False).encode("ascii")
+    return _canonical.encode(value).encode("ascii")

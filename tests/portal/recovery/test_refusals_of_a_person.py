@@ -15,8 +15,8 @@ from keyback.portal.config import GatewayConfig
 from keyback.portal.methods.authenticator.enrol import add_app, new_secret
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people import seats
-from keyback.portal.people.contacts import datum_of
-from keyback.portal.people.models import GroupMember, Person, Policy, Seat
+from keyback.portal.people.contacts import index_of, new_contact
+from keyback.portal.people.models import ContactDatum, GroupMember, Person, Policy, Seat
 from keyback.portal.recovery.wording import explanations
 from keyback.protocol.outcomes import OutcomeCode
 
@@ -135,7 +135,18 @@ def test_14_for_malformed_data_which_counts_as_missing(
     settings.CONFIG = settings.CONFIG.model_copy(update={"sms": sms})
     Policy.objects.update(gates=2, methods=["email", "sms"])
     now = timezone.now()
-    datum_of(cleo, kind="mobile", origin="directory", position=0, value=number, now=now).save()
+    index = index_of(cleo.organization_id, "mobile", number)
+    new = new_contact(
+        cleo,
+        kind="mobile",
+        origin="directory",
+        position=0,
+        value=number,
+        index=index,
+        changed_at=now,
+        opens_from=None,
+    )
+    ContactDatum.objects.create(**new._asdict())
     assert walker.prove("cleo@example.test").heading == heading
 
 

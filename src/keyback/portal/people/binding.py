@@ -7,13 +7,14 @@ administrator's or a person's own reset carried out on that account.
 from __future__ import annotations
 
 import hmac
+from uuid import UUID
 
 from django.conf import settings
 
 from keyback.errors import KeybackError
 from keyback.portal.people.models import Person
 
-__all__ = ["PersonBent", "binding_of", "check_binding"]
+__all__ = ["PersonBent", "binding_of", "bound", "check_binding"]
 
 
 class PersonBent(KeybackError):
@@ -23,15 +24,16 @@ class PersonBent(KeybackError):
 
 
 def binding_of(person: Person) -> bytes:
-    """What synchronisation keeps in ``Person.binding``: 32 bytes over organization, person, forest, object and user
-    ID."""
+    """What synchronisation keeps in ``Person.binding``."""
+    return bound(person.organization_id, person.pk, person.forest_id, person.object_guid, person.user_id)
+
+
+def bound(
+    organization_id: UUID, person_id: UUID, forest_id: UUID | None, object_guid: UUID | None, user_id: str
+) -> bytes:
+    """The same from a row's values: 32 bytes."""
     digest: bytes = settings.KEYRING.blind_index(
-        "person",
-        str(person.organization_id),
-        str(person.pk),
-        str(person.forest_id),
-        str(person.object_guid),
-        person.user_id,
+        "person", str(organization_id), str(person_id), str(forest_id), str(object_guid), user_id
     )
     return digest
 

@@ -7,11 +7,13 @@ again under its old user ID is another one and inherits nothing, which is report
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from uuid import UUID
 
 from django.db.models import QuerySet
 
+from keyback.portal.people.bulk import lookup
 from keyback.portal.people.models import Person
 from keyback.protocol.messages import Conflict
 
@@ -33,14 +35,14 @@ def is_ambiguous(person: Person) -> bool:
 
 
 def conflicts_of(organization_id: UUID, people: Sequence[Person], *, new: Collection[UUID] = ()) -> list[Conflict]:
-    """The conflicts that these directory people have with anybody. Two queries, however many they are. ``new``: keys of
-    those who arrive now, of whom it is told that they were made again."""
+    """The conflicts that these directory people have with anybody. Two queries where there are none, four where there
+    are, however many people these are. ``new``: keys of those who arrive now, of whom it is told that they were made
+    again."""
     directory = Person.objects.filter(organization_id=organization_id, object_guid__isnull=False)
-    same_anchor = _by(
-        "anchor",
-        directory.filter(anchor__in={p.anchor for p in people if p.anchor}, enabled=True, removed_at__isnull=True),
-    )
-    same_user_id = _by("user_id", directory.filter(user_id__in={p.user_id for p in people}))
+    anchors = _shared(organization_id, "anchor", {p.anchor for p in people if p.anchor})
+    user_ids = _shared(organization_id, "user_id", {p.user_id for p in people})
+    same_anchor = _by("anchor", directory.filter(anchor__in=anchors, enabled=True, removed_at__isnull=True))
+    same_user_id = _by("user_id", directory.filter(user_id__in=user_ids))
     found = (
         conflict
         for person in people
@@ -50,6 +52,12 @@ def conflicts_of(organization_id: UUID, people: Sequence[Person], *, new: Collec
         )
     )
     return [conflict for conflict, _ in zip(found, range(_MOST), strict=False)]
+
+
+def _shared(organization_id: UUID, name: str, values: Collection[str]) -> list[str]:
+    """Those of these values that more than one person has."""
+    found = Counter(value for (value,) in lookup(Person, [name], name, values, organization_id=organization_id))
+    return [value for value, times in found.items() if times > 1]
 
 
 def _by(name: str, people: QuerySet[Person]) -> dict[str, list[_Row]]:

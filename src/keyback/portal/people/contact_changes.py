@@ -4,7 +4,7 @@ before is told. Whoever can write to a directory could otherwise take over every
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,7 +17,7 @@ from keyback.portal.limits.budgets import Blocked, Budget, spend_all
 from keyback.portal.messages.models import Channel
 from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.organizations.models import Organization
-from keyback.portal.people.contacts import index_of, mails_of, usable, value_of
+from keyback.portal.people.contacts import NewContact, index_of, mails_of, usable, value_of
 from keyback.portal.people.models import ContactDatum, Person
 
 __all__ = ["REST", "Changed", "between", "tell"]
@@ -41,21 +41,23 @@ class Changed:
     before: tuple[str, ...]
 
 
-def between(people: Mapping[UUID, Person], gone: list[ContactDatum], new: list[ContactDatum]) -> list[Changed]:
+def between(people: Mapping[UUID, Person], gone: Sequence[ContactDatum], new: Sequence[NewContact]) -> list[Changed]:
     """What is really different for people who were here before: not what only moved. ``people``: those, by primary
     key."""
 
-    def place(row: ContactDatum) -> tuple[UUID, str, bytes]:
+    def place(row: ContactDatum | NewContact) -> tuple[UUID, str, bytes]:
         return row.person_id, row.kind, bytes(row.value_index)
 
-    moved = {place(row) for row in gone} & {place(row) for row in new}
+    moved = {place(row) for row in gone} & {place(row) for row in new if row.person_id in people}
     before: dict[tuple[UUID, str], list[str]] = {}
-    for row in (*gone, *new):
-        if row.person_id not in people or place(row) in moved:
-            continue
-        values = before.setdefault((row.person_id, row.kind), [])
-        if row in gone and (value := value_of(people[row.person_id], row)) is not None:
-            values.append(value)
+    for row in gone:
+        if place(row) not in moved:
+            values = before.setdefault((row.person_id, row.kind), [])
+            if (value := value_of(people[row.person_id], row)) is not None:
+                values.append(value)
+    for added in new:
+        if added.person_id in people and place(added) not in moved:
+            before.setdefault((added.person_id, added.kind), [])
     return [Changed(people[pk], kind, tuple(values)) for (pk, kind), values in before.items()]
 
 

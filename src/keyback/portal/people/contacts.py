@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from uuid import UUID
+from typing import NamedTuple
+from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -18,12 +19,13 @@ from keyback.portal.people.phones import normalise_phone
 from keyback.portal.vault import VaultMismatch, open_value, seal_value
 
 __all__ = [
+    "NewContact",
     "add_mail",
     "add_phone",
-    "datum_of",
     "index_of",
     "mails_of",
     "mask_mail",
+    "new_contact",
     "normalise_mail",
     "phones_of",
     "place_of",
@@ -54,19 +56,37 @@ def index_of(organization_id: UUID, kind: str, value: str) -> bytes:
     return digest
 
 
-def datum_of(
-    person: Person, *, kind: str, origin: str, position: int, value: str, now: datetime, index: bytes | None = None
-) -> ContactDatum:
-    """A row, not saved yet. ``index``: that of :func:`index_of`, where it is known already."""
-    return ContactDatum(
-        organization_id=person.organization_id,
-        person_id=person.pk,
-        kind=kind,
-        origin=origin,
-        position=position,
-        value=seal_value(person.organization_id, place_of(person), kind, value),
-        value_index=index or index_of(person.organization_id, kind, value),
-        changed_at=now,
+class NewContact(NamedTuple):
+    """A row of ContactDatum that is not written yet. A whole directory brings millions; an instance of the model for
+    each would cost more than encrypting it."""
+
+    id: UUID
+    organization_id: UUID
+    person_id: UUID
+    kind: str
+    origin: str
+    position: int
+    value: str
+    value_index: bytes
+    changed_at: datetime
+    opens_from: datetime | None
+
+
+def new_contact(
+    person: Person,
+    *,
+    kind: str,
+    origin: str,
+    position: int,
+    value: str,
+    index: bytes,
+    changed_at: datetime,
+    opens_from: datetime | None,
+) -> NewContact:
+    """``index``: that of :func:`index_of`."""
+    sealed = seal_value(person.organization_id, place_of(person), kind, value)
+    return NewContact(
+        uuid4(), person.organization_id, person.pk, kind, origin, position, sealed, index, changed_at, opens_from
     )
 
 
@@ -165,20 +185,22 @@ def _add(
     opens_from: datetime | None,
 ) -> ContactDatum:
     mine = ContactDatum.objects.filter(organization_id=person.organization_id, person=person, kind=kind)
-    same = mine.filter(value_index=index_of(person.organization_id, kind, normal)).first()
+    index = index_of(person.organization_id, kind, normal)
+    same = mine.filter(value_index=index).first()
     if same is not None:
         return same
     with transaction.atomic():
-        datum = datum_of(
+        new = new_contact(
             person,
             kind=kind.value,
             origin=origin,
             position=mine.count(),
             value=normal,
-            now=now,
+            index=index,
+            changed_at=now,
+            opens_from=opens_from,
         )
-        datum.opens_from = opens_from
-        datum.save()
+        datum = ContactDatum.objects.create(**new._asdict())
         write(
             person.organization_id,
             Activity.PERSON_CONTACT_ADDED,

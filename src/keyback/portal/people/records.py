@@ -7,17 +7,18 @@ of digests.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from keyback.portal.organizations.lookup import domain_of, normalise_user_id
 from keyback.portal.organizations.models import Domain, Organization
 from keyback.portal.people import contact_changes
-from keyback.portal.people.binding import binding_of
-from keyback.portal.people.bulk import insert, insert_values
-from keyback.portal.people.contacts import datum_of, index_of, normalise_mail
+from keyback.portal.people.binding import binding_of, bound
+from keyback.portal.people.bulk import analyse_if_never, insert, insert_values, lookup
+from keyback.portal.people.contacts import NewContact, index_of, new_contact, normalise_mail
 from keyback.portal.people.models import ContactDatum, Person, Spelling
 from keyback.portal.people.phones import normalise_phone
 from keyback.protocol.messages import PersonRecord
@@ -38,6 +39,7 @@ _FIELDS = (
     "missing_at",
     "removed_at",
 )
+_SOURCE = Person.Source.DIRECTORY.value
 _DIRECTORY = ContactDatum.Origin.DIRECTORY.value
 _BATCH = 500
 
@@ -83,33 +85,31 @@ def place_of(organization_id: UUID, forest_id: UUID) -> Place:
 def plan_for(place: Place, people: Iterable[PersonRecord], now: datetime) -> Plan:
     """Reads who is known already; writes nothing."""
     records = {record.object_guid: record for record in people}
-    known = {
-        person.object_guid: person
-        for person in Person.objects.filter(
-            organization_id=place.organization_id, forest_id=place.forest_id, object_guid__in=list(records)
-        )
-    }
+    known = _known(place, records)
     plan = Plan()
     standing = place.standing
+    digests: dict[UUID, bytes] = {}
+    changed: dict[UUID, PersonRecord] = {}
     for guid, record in records.items():
         if reason := _refusal(record, place.domains):
             plan.refused[guid] = reason
             continue
-        digest = _digest(record, standing)
-        person = known.get(guid)
-        if person is None:
+        digest = digests[guid] = _digest(record, standing)
+        row = known.get(guid)
+        if row is None:
             person = Person(
                 organization_id=place.organization_id,
-                source=Person.Source.DIRECTORY,
+                source=_SOURCE,
                 forest_id=place.forest_id,
                 object_guid=guid,
             )
             plan.added.append((person, record))
-        elif _is_as_pushed(person, digest):
-            continue
-        else:
-            plan.changed.append((person, record))
-        _fill(person, record, digest, now)
+        elif not _is_as_pushed(place, row, digest):
+            changed[row.id] = record
+    people_there = Person.objects.in_bulk(changed)
+    plan.changed += [(people_there[pk], record) for pk, record in changed.items()]
+    for person, record in plan.touched:
+        _fill(person, record, digests[record.object_guid], now)
     return plan
 
 
@@ -118,12 +118,35 @@ def carry_out(place: Place, plan: Plan, now: datetime) -> None:
     Person.objects.bulk_update((person for person, _ in plan.changed), _FIELDS, batch_size=_BATCH)
     _write_spellings(place, plan)
     _write_contacts(place, plan, now)
+    if plan.added:
+        analyse_if_never(Person, Spelling, ContactDatum)
 
 
-def _is_as_pushed(person: Person, digest: bytes) -> bool:
+class _Known(NamedTuple):
+    """What of a person's row tells whether a push changes it."""
+
+    id: UUID
+    object_guid: UUID
+    user_id: str
+    digest: bytes | None
+    binding: bytes | None
+    missing_at: datetime | None
+    removed_at: datetime | None
+
+
+def _known(place: Place, guids: Collection[UUID]) -> dict[UUID, _Known]:
+    same = {"organization_id": place.organization_id, "forest_id": place.forest_id}
+    return {
+        row.object_guid: row for row in map(_Known._make, lookup(Person, _Known._fields, "object_guid", guids, **same))
+    }
+
+
+def _is_as_pushed(place: Place, row: _Known, digest: bytes) -> bool:
     """Nothing to write: the record is the same, and the row is still the one that was written for it."""
-    same = bytes(person.digest or b"") == digest and person.removed_at is None and person.missing_at is None
-    return same and bytes(person.binding or b"") == binding_of(person)
+    same = bytes(row.digest or b"") == digest and row.removed_at is None and row.missing_at is None
+    return same and bytes(row.binding or b"") == bound(
+        place.organization_id, row.id, place.forest_id, row.object_guid, row.user_id
+    )
 
 
 def _refusal(record: PersonRecord, domains: frozenset[str]) -> str:
@@ -216,7 +239,7 @@ def _write_contacts(place: Place, plan: Plan, now: datetime) -> None:
         )
     }
     was = {(row.person_id, row.kind, bytes(row.value_index)): row for row in on_file.values()}
-    new: list[ContactDatum] = []
+    new: list[NewContact] = []
     for person, record in plan.touched:
         for kind, position, value in _wanted_contacts(record, place.region):
             index = index_of(place.organization_id, kind, value)
@@ -224,16 +247,24 @@ def _write_contacts(place: Place, plan: Plan, now: datetime) -> None:
             if row is not None and bytes(row.value_index) == index:
                 del on_file[person.pk, kind, position]
                 continue
-            datum = datum_of(person, kind=kind, origin=_DIRECTORY, position=position, value=value, now=now, index=index)
-            before = was.get((person.pk, kind, index))
-            if before is not None:  # only moved
-                datum.changed_at, datum.opens_from = before.changed_at, before.opens_from
-            elif person.pk in known:
-                datum.opens_from = now + contact_changes.REST
-            new.append(datum)
+            changed_at, opens_from = now, now + contact_changes.REST if person.pk in known else None
+            if before := was.get((person.pk, kind, index)):  # only moved
+                changed_at, opens_from = before.changed_at, before.opens_from
+            new.append(
+                new_contact(
+                    person,
+                    kind=kind,
+                    origin=_DIRECTORY,
+                    position=position,
+                    value=value,
+                    index=index,
+                    changed_at=changed_at,
+                    opens_from=opens_from,
+                )
+            )
     gone = list(on_file.values())
     if gone:
         ContactDatum.objects.filter(pk__in=[row.pk for row in gone]).delete()
-    insert(ContactDatum, new)
-    if changes := contact_changes.between(known, gone, new):
+    insert_values(ContactDatum, NewContact._fields, new)
+    if known and (changes := contact_changes.between(known, gone, new)):
         contact_changes.tell(Organization.objects.get(pk=place.organization_id), changes, now)

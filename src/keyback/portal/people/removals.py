@@ -7,12 +7,13 @@ an administrator confirms, or until they are back.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
@@ -49,19 +50,13 @@ def mark_missing(run: SyncRun, span: Span, now: datetime) -> list[UUID]:
     """Whoever is known here and not in this span has gone, unless they were told of since the run began; whoever was
     missing and is in it is back. Returns what is in it and not known."""
     there = set(span.objects)
-    gone: list[UUID] = []
-    back: list[UUID] = []
-    known = within(_present(run), span).values_list("pk", "object_guid", "seen_at", "missing_at")
-    for key, guid, seen_at, missing_at in known:
-        if guid in there:
-            there.discard(guid)
-            if missing_at is not None:
-                back.append(key)
-        elif missing_at is None and (seen_at is None or seen_at < run.started_at):
-            gone.append(key)
-    _update(gone, now)
-    _update(back, None)
-    return [guid for guid in span.objects if guid in there]
+    present = within(_present(run), span)
+    known = set(present.values_list("object_guid", flat=True))
+    told = Q(seen_at__gte=run.started_at)
+    _mark(present.filter(missing_at__isnull=True).exclude(told), known - there, now)
+    missing = set(present.filter(missing_at__isnull=False).values_list("object_guid", flat=True))
+    _mark(present, missing & there, None)
+    return [guid for guid in span.objects if guid not in known]
 
 
 def settle(run: SyncRun, actor: str, now: datetime) -> Settled:
@@ -158,6 +153,7 @@ def _remove(organization_id: UUID, missing: QuerySet[Person], now: datetime) -> 
     return missing.update(removed_at=now)
 
 
-def _update(keys: list[UUID], missing_at: datetime | None) -> None:
-    for start in range(0, len(keys), 1000):
-        Person.objects.filter(pk__in=keys[start : start + 1000]).update(missing_at=missing_at)
+def _mark(people: QuerySet[Person], guids: Collection[UUID | None], missing_at: datetime | None) -> None:
+    objects = list(guids)
+    for start in range(0, len(objects), 1000):
+        people.filter(object_guid__in=objects[start : start + 1000]).update(missing_at=missing_at)
