@@ -1,14 +1,14 @@
-"""``python -m bench [PART …]``: passwords, resets, lookalike, sync. Without a name, all of these. ``corpus``, a
-thousand million hashes, takes half an hour and 14 GB of disk, and runs only when it is named."""
+"""``python -m bench [PART …]``: passwords, firstpage, resets, lookalike, sync. Without a name, all of these.
+``corpus``, a thousand million hashes, takes half an hour and 14 GB of disk, and runs only when it is named."""
 
 from __future__ import annotations
 
 import click
 
-from bench import corpus, lookalike, passwords, resets, sync
+from bench import corpus, firstpage, lookalike, passwords, resets, sync
 from bench.site import site
 
-ALONE = {"passwords": passwords.run}
+ALONE = {"passwords": passwords.run, "firstpage": firstpage.run}
 LONG = {"corpus": corpus.run}
 ON_SITE = {"resets": resets.run, "lookalike": lookalike.run, "sync": sync.run}
 

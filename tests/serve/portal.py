@@ -45,7 +45,7 @@ class Portal:
 
     @contextmanager
     def process(
-        self, command: str, *, port: int | None = None, ready: bool = True, keys: Path | None = None
+        self, command: str, *options: str, port: int | None = None, ready: bool = True, keys: Path | None = None
     ) -> Iterator["Running"]:
         """A command that runs until the block ends, then is stopped by SIGTERM. ``keys``: a directory of its own."""
         config = self.config
@@ -56,7 +56,10 @@ class Portal:
         log = self.directory / f"{command}-{time.monotonic_ns()}.log"
         with log.open("wb") as file:
             process = subprocess.Popen(
-                [*COMMAND, command, "--config", str(config)], env=self._environment(), stdout=file, stderr=file
+                [*COMMAND, command, *options, "--config", str(config)],
+                env=self._environment(),
+                stdout=file,
+                stderr=file,
             )
         running = Running(process, log, port or self.port, self.public_url.startswith("https"))
         try:

@@ -36,7 +36,7 @@ def test_the_doors_run_apart_on_postgresql(postgres: str, tmp_path: Path) -> Non
     of_agents = some_keys(portal, "of-agents", *both)
     of_workers = some_keys(portal, "of-workers", *both, "audit.key")
     with (
-        portal.process("serve-people") as people,
+        portal.process("serve-people", "--processes", "2") as people,
         portal.process("serve-agents", port=free_port(), keys=of_agents) as agents,
         portal.process("worker", port=free_port(), ready=False, keys=of_workers) as worker,
     ):

@@ -54,10 +54,17 @@ def serve(path: Path) -> None:
 
 @click.command("serve-people")
 @_config
-def serve_people(path: Path) -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="How many processes share the port: one for each core that people's pages may have.",
+)
+def serve_people(path: Path, processes: int) -> None:
     """Serve the people's door only (many of these may run, on PostgreSQL)."""
     config = _prepared(path, alone=True)
-    _serve(config, _people(), lambda: None, nullcontext)
+    _serve(config, _people(), lambda: None, nullcontext, processes)
 
 
 @click.command("serve-agents")
@@ -149,8 +156,13 @@ def _address(config: Config) -> tuple[str, int]:
 
 
 def _serve(
-    config: Config, app: ASGIApp, before_stop: Callable[[], None], duties: Callable[[], AbstractContextManager[None]]
+    config: Config,
+    app: ASGIApp,
+    before_stop: Callable[[], None],
+    duties: Callable[[], AbstractContextManager[None]],
+    processes: int = 1,
 ) -> None:
+    from keyback.relay.processes import keep_running
     from keyback.relay.server import listening_socket, make_server
 
     host, port = _address(config)
@@ -167,7 +179,10 @@ def _serve(
     _end_by_signal()
     with listener, duties():
         _log.info("serving %s on %s", config.public_url, config.listen)
-        asyncio.run(server.serve(sockets=[listener]))
+        if processes == 1:
+            asyncio.run(server.serve(sockets=[listener]))
+        else:
+            keep_running(processes, lambda: asyncio.run(server.serve(sockets=[listener])))
 
 
 def _raise_file_limit() -> None:
