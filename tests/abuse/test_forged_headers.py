@@ -1,9 +1,15 @@
 """What a client says about hosts, schemes and addresses changes nothing: not the mail, not a link, not a limit."""
 
+import json
+import logging
+from uuid import UUID
+
 import pytest
+from django.db import OperationalError
 from django.test import Client
 
 from keyback.portal.limits.models import Counter
+from keyback.portal.logs import JsonLine, WithoutRequest
 from keyback.portal.people.models import Person
 from tests.portal.walk import Walker, mails, newest_code, read, solve
 
@@ -67,3 +73,40 @@ def test_a_form_from_another_origin_is_refused(cleo: Person, origin: str) -> Non
     page = walker.identify("cleo@example.test")
     assert page.status == 403
     assert not mails()
+
+
+def test_nothing_that_a_stranger_sent_is_logged_with_the_refusal(
+    cleo: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The path may be the secret one of a mail, and the host anything."""
+    caplog.handler.addFilter(WithoutRequest())
+    caplog.handler.setFormatter(JsonLine())
+    client = Client(enforce_csrf_checks=True, raise_request_exception=False)
+    with caplog.at_level(logging.DEBUG):
+        answers = [
+            client.post(f"/not-me/{UUID(int=7)}/{EVIL}"),
+            client.get("/recover/", headers={"Host": EVIL}),
+            client.post("/recover/", {EVIL: EVIL * 30_000}),
+        ]
+    assert EVIL not in caplog.text
+    lines = [json.loads(line) for line in caplog.text.splitlines() if '"django.security' in line]
+    assert [line["message"] for line in lines][:2] == ["refused: csrf", "refused: DisallowedHost"]
+    for line, answer in zip(lines, answers, strict=False):
+        assert line["tracking_id"] == answer["Keyback-Tracking-Id"]
+
+
+def test_no_path_is_logged_with_an_error_of_ours(
+    cleo: Person, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.handler.addFilter(WithoutRequest())
+    caplog.handler.setFormatter(JsonLine())
+
+    def fails(*given: object) -> None:
+        raise OperationalError(EVIL)
+
+    monkeypatch.setattr("keyback.portal.account.views.not_me.recovery_behind", fails)
+    answer = Client(raise_request_exception=False).get(f"/not-me/{UUID(int=7)}/{EVIL}")
+    assert answer.status_code == 503
+    [line] = [json.loads(line) for line in caplog.text.splitlines()]
+    assert (line["message"], line["tracking_id"]) == ("answered 503", answer["Keyback-Tracking-Id"])
+    assert EVIL not in caplog.text

@@ -17,6 +17,9 @@ TRACKING_KEY = "keyback.tracking_id"
 """Under which a request's META keeps its tracking id. No header of a client can set it: theirs begin with HTTP_."""
 
 
+_SECURITY = "django.security."
+
+
 class WithoutRequest(logging.Filter):
     """Django attaches the whole request to some records; handlers must not be able to print it. Its id stays."""
 
@@ -24,6 +27,12 @@ class WithoutRequest(logging.Filter):
         request = record.__dict__.pop("request", None)
         if tracking_id := getattr(request, "META", {}).get(TRACKING_KEY):
             record.__dict__.setdefault("tracking_id", tracking_id)
+        if record.name.startswith(_SECURITY):
+            # The rest is what a stranger sent, as a host; or a path, and the one of *it was not me* is a secret.
+            record.msg, record.args = f"refused: {record.name.removeprefix(_SECURITY)}", ()
+            record.levelno, record.levelname, record.exc_info = logging.WARNING, "WARNING", None
+        elif record.name == "django.request":
+            record.msg, record.args = f"answered {getattr(record, 'status_code', 500)}", ()
         return True
 
 
