@@ -16,6 +16,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,8 @@ class _Process:
         return self.process is not None and self.process.poll() is None
 
     def spawn(self) -> None:
+        if self.running:
+            raise RuntimeError(f"{self.name} runs already, and nobody could stop the first one after this")
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self.arguments,
@@ -81,16 +84,14 @@ class _Process:
             )
 
     def stop(self, timeout: float = 20) -> None:
-        """SIGTERM, and SIGKILL when that did not help in time."""
-        if self.process is None:
-            return
-        if self.running:
-            self.process.terminate()
-            try:
-                self.process.wait(timeout)
-            except subprocess.TimeoutExpired:
-                self.kill()
-        self.process = None
+        """SIGTERM, and SIGKILL when that did not help in time, or where a test's own time is over while this waits."""
+        try:
+            if self.process is not None and self.running:
+                self.process.terminate()
+                with suppress(subprocess.TimeoutExpired):
+                    self.process.wait(timeout)
+        finally:
+            self.kill()
 
     def kill(self) -> None:
         """kill -9, the whole group: nothing gets to say goodbye."""
@@ -236,14 +237,18 @@ class Stack:
         return agent
 
     def stop(self) -> None:
-        for agent in self.agents.values():
-            agent.stop()
-        self.portal.stop()
+        """Agents first. Each is stopped whatever happens while another one is."""
+        with ExitStack() as stops:
+            for process in self._processes():
+                stops.callback(process.stop)
+
+    def _processes(self) -> list[_Process]:
+        """In the order in which they are started."""
+        return [self.portal, *self.agents.values()]
 
     def kill(self) -> None:
-        for agent in self.agents.values():
-            agent.kill()
-        self.portal.kill()
+        for process in self._processes():
+            process.kill()
 
 
 def agent_toml(portal: str, state: Path, forests: Sequence[Forest], sync_interval: int = 300) -> str:
@@ -290,12 +295,5 @@ class ApartStack(Stack):
         self.door.start()
         self.worker.spawn()
 
-    def stop(self) -> None:
-        super().stop()
-        self.door.stop()
-        self.worker.stop()
-
-    def kill(self) -> None:
-        super().kill()
-        self.door.kill()
-        self.worker.kill()
+    def _processes(self) -> list[_Process]:
+        return [self.worker, self.door, *super()._processes()]

@@ -3,12 +3,14 @@
 import pytest
 
 from lab.testing import forest
+from tests.portal.conftest import cheap_hashes
 from tests.portal.recovery.conftest import ada, agent, cleo, clock, directory, make_ada, organization, walker
 from tests.support.whole import mail, whole
 
 __all__ = [
     "ada",
     "agent",
+    "cheap_hashes",
     "cleo",
     "clock",
     "directory",

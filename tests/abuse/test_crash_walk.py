@@ -38,11 +38,13 @@ _GRANTED = {"after_before_journaled", "after_grant", "during_modify"}
 def breaking(tmp_path_factory: pytest.TempPathFactory, forest: lab.Forest, mail: Sink) -> Iterator[Whole]:
     """A Keyback of this file's own, since its parts die."""
     built = build(tmp_path_factory.mktemp("breaking"), forest, mail)
-    mortal(built.stack.portal)
-    built.stack.portal.stop()
-    built.stack.portal.start()
-    yield built
-    built.stack.stop()
+    try:
+        mortal(built.stack.portal)
+        built.stack.portal.stop()
+        built.stack.portal.start()
+        yield built
+    finally:
+        built.stack.stop()
 
 
 @pytest.fixture

@@ -1,11 +1,10 @@
 """The same for the methods that people register: who has one, who has none, and nobody look alike up to the gate."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from argon2 import PasswordHasher
 from django.utils import timezone
 from webauthn.helpers import base64url_to_bytes
 
@@ -15,7 +14,7 @@ from keyback.portal.methods.access_pass.passes import make
 from keyback.portal.methods.authenticator.method import METHOD as AUTHENTICATOR
 from keyback.portal.methods.passkey.ceremony import lookup
 from keyback.portal.methods.passkey.method import METHOD as PASSKEY
-from keyback.portal.methods.questions import answers, catalogue
+from keyback.portal.methods.questions import catalogue
 from keyback.portal.methods.questions.enrol import Chosen, put_on_file
 from keyback.portal.people.contacts import add_phone
 from keyback.portal.people.models import ContactDatum, Person, Policy
@@ -80,14 +79,6 @@ def _walk(method: str, user_id: str, wrong: Fill) -> list[Seen]:
     watcher.get("a page that is not yet due", "/recover/password")
     Counter.objects.all().delete()  # each walks from a clean slate
     return watcher.seen
-
-
-@pytest.fixture(autouse=True)
-def cheap_answers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(answers, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    answers._nobodys.cache_clear()
-    yield
-    answers._nobodys.cache_clear()
 
 
 @pytest.mark.parametrize("method", CASES)

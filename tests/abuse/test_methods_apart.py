@@ -1,17 +1,15 @@
 """What proves one thing proves nothing else: no right answer of one method opens a gate through another."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pyotp
 import pytest
-from argon2 import PasswordHasher
 from django.utils import timezone
 
 from keyback.portal.limits.models import Counter
 from keyback.portal.methods.access_pass.passes import make
 from keyback.portal.methods.passkey import ceremony
-from keyback.portal.methods.questions import answers, catalogue
+from keyback.portal.methods.questions import catalogue
 from keyback.portal.methods.questions.enrol import Chosen, put_on_file
 from keyback.portal.people.models import Person, Policy
 from keyback.portal.securityinfo import registered
@@ -25,12 +23,8 @@ METHODS = ("email", "authenticator", "passkey", "questions", "access_pass")
 
 
 @pytest.fixture(autouse=True)
-def cheap_answers(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[None]:
+def at_the_origin(settings: Any) -> None:
     settings.CONFIG = settings.CONFIG.model_copy(update={"public_url": ORIGIN})
-    monkeypatch.setattr(answers, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    answers._nobodys.cache_clear()
-    yield
-    answers._nobodys.cache_clear()
 
 
 class Right:

@@ -7,11 +7,13 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from argon2 import PasswordHasher
 from django.conf import settings
 from django.db import connection
 
 from keyback.portal.agents.models import Agent
 from keyback.portal.config import PasswordsConfig
+from keyback.portal.methods.questions import answers
 from keyback.portal.organizations import setup
 from keyback.portal.organizations.models import Domain, Organization
 from keyback.portal.people import cloud
@@ -20,6 +22,19 @@ from tests.portal.agents import confirmed_agent
 from tests.portal.commands import Here, Keyback
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Passwords and answers are hashed at next to no cost. What it must be is shown in test_cloud_passwords.py."""
+    cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(cloud, "_hasher", cheap)
+    monkeypatch.setattr(answers, "_hasher", cheap)
+    cloud._nobody.cache_clear()
+    answers._nobodys.cache_clear()
+    yield
+    cloud._nobody.cache_clear()
+    answers._nobodys.cache_clear()
 
 
 @pytest.fixture

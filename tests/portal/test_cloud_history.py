@@ -3,18 +3,11 @@
 from datetime import datetime, timedelta
 
 import pytest
-from argon2 import PasswordHasher
 
-from keyback.portal.people import cloud
 from keyback.portal.people.cloud import findings, has_expired, set_password, used_before
 from keyback.portal.people.models import FormerPassword, Person
 
 OLD = "Sommer-war-warm-6"
-
-
-@pytest.fixture(autouse=True)
-def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cloud, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 def test_the_newest_passwords_do_not_come_back(ana: Person, now: datetime) -> None:

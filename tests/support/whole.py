@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 import lab
+from keyback.agent.events import Event, read_events
 from lab import api
 from lab.people import Kind, Person
 from lab.stack import AgentProcess, Stack
@@ -82,10 +83,11 @@ class Whole:
     def wait_for_event(self, tracking_id: str, id: str, agent: AgentProcess | None = None) -> dict[str, Any]:
         """The event with this number; the outcome reaches the portal a moment before the agent's last line."""
 
-        def found() -> dict[str, Any] | None:
-            return next((event for event in self.events(tracking_id, agent) if event["id"] == id), None)
+        def found() -> Event | None:
+            events = read_events(_state_of(agent or self.agent), tracking_id=tracking_id)
+            return next((event for event in events if event.id == id), None)
 
-        return wait_until(found, timeout=10, what=f"event {id} of {tracking_id}")
+        return wait_until(found, timeout=10, what=f"event {id} of {tracking_id}").to_dict()
 
     def audit_entries(self, tracking_id: str) -> list[dict[str, Any]]:
         """The portal's audit of one operation, as ``keyback audit list --json`` prints it."""
@@ -119,16 +121,24 @@ class Whole:
 
 def start_agent(agent: AgentProcess, stack: Stack) -> None:
     """Starts it and waits until it says that it takes requests (event 31015)."""
-    config = str(agent.config)
-    seen = stack.keyback("agent", "events", "--config", config, "--json").count('"31015"')
+    seen = _starts_of(agent)
     agent.start()
 
     def takes_requests() -> bool:
         if not agent.running:
             raise AssertionError(f"the agent ended: {agent.log.read_text('utf-8', 'replace')[-2000:]}")
-        return stack.keyback("agent", "events", "--config", config, "--json").count('"31015"') > seen
+        return _starts_of(agent) > seen
 
     wait_until(takes_requests, timeout=30, what="the agent's start")
+
+
+def _state_of(agent: AgentProcess) -> Path:
+    """Where lab.stack has it keep its state. Looked into again and again, and so without a process for each look."""
+    return agent.config.parent / "state"
+
+
+def _starts_of(agent: AgentProcess) -> int:
+    return sum(event.id == "31015" for event in read_events(_state_of(agent)))
 
 
 def build(directory: Path, forest: lab.Forest, mail: smtp_support.Sink, **given: Any) -> Whole:
@@ -159,5 +169,7 @@ def mail() -> Iterator[smtp_support.Sink]:
 def whole(tmp_path_factory: pytest.TempPathFactory, forest: lab.Forest, mail: smtp_support.Sink) -> Iterator[Whole]:
     """One Keyback for all tests of this run; each test takes people of its own."""
     built = build(tmp_path_factory.mktemp("whole"), forest, mail)
-    yield built
-    built.stack.stop()
+    try:
+        yield built
+    finally:
+        built.stack.stop()

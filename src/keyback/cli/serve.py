@@ -126,8 +126,6 @@ def _people() -> WsgiBridge:
     from django.conf import settings
 
     _ = settings.KEYRING.django  # a missing key is told now, and not to the first person
-    # Before Django's application is made, which looks at it.
-    settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     from keyback.portal.people import cloud
     from keyback.portal.wsgi import application
     from keyback.relay.bridge import WsgiBridge

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from types import TracebackType
@@ -135,7 +135,7 @@ class Connection:
         controls: Sequence[RequestControl] = (),
         answered: list[Any] | None = None,
         timeout: float | None = None,
-    ) -> Iterator[Entry]:
+    ) -> Generator[Entry, None, None]:
         """Entries one by one, as they arrive. The controls of the final answer are put into ``answered``.
 
         An iteration that is given up leaves answers in the pipe, so the connection counts as broken then.

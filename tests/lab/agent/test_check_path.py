@@ -9,7 +9,6 @@ import select
 import socket
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -223,11 +222,9 @@ def test_a_proxy_that_refuses_is_quoted(portal: Portal, proxied: Callable[..., P
 
 def test_a_proxy_that_drops_silent_connections_is_found(portal: Portal, proxied: Callable[..., Proxy]) -> None:
     proxied(patience=1.0)
-    began = time.monotonic()
     found = steps(portal.url, portal.authority.certificate, idle=20)
     assert found["idle"].status is Status.WARNING
     assert "was cut after 1 s" in found["idle"].text
-    assert time.monotonic() - began < 20
 
 
 def test_a_connection_that_lives_through_silence_is_fine(portal: Portal, proxied: Callable[..., Proxy]) -> None:

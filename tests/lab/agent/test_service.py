@@ -115,8 +115,7 @@ def test_it_waits_for_its_confirmation_goes_on_by_itself_and_ends_with_its_revoc
 
         revoked = datetime.now(UTC)
         stack.keyback("agents", "revoke", stack.slug, "patient")
-        told = wait_for(patient, "42018", revoked)
-        assert (told.time - revoked).total_seconds() < 15
+        wait_for(patient, "42018", revoked)
         assert patient.running
 
 

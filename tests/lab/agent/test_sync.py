@@ -32,6 +32,7 @@ from keyback.portal.writeback.preparation import prepare
 from keyback.protocol.messages import Operation, Push, PushReceipt
 from lab import Forest, api
 from lab.people import GROUPS, PEOPLE, Kind, alternative_suffixes
+from lab.people import Person as LabPerson
 
 pytestmark = pytest.mark.lab
 
@@ -166,7 +167,7 @@ def test_a_whole_run_brings_everybody_and_their_groups(bridge: Bridge) -> None:
 
 
 def test_what_changes_in_the_directory_is_brought_and_nothing_else_is_read_again(
-    bridge: Bridge, forest: Forest, new_person: Callable[..., object]
+    bridge: Bridge, forest: Forest, new_person: Callable[..., LabPerson]
 ) -> None:
     bridge.whole()
     assert bridge.catch_up() is None
@@ -178,15 +179,15 @@ def test_what_changes_in_the_directory_is_brought_and_nothing_else_is_read_again
     newcomer = new_person()
     run = bridge.catch_up()
     assert run is not None and (run.people, run.added, run.changed) == (2, 1, 1)
-    assert newcomer.account in present()  # type: ignore[attr-defined]  # a lab.Person
+    assert newcomer.account in present()
     assert bridge.catch_up() is None
 
 
 def test_renamed_moved_and_disabled_people_are_followed(
-    bridge: Bridge, forest: Forest, new_person: Callable[..., object]
+    bridge: Bridge, forest: Forest, new_person: Callable[..., LabPerson]
 ) -> None:
     person = new_person()
-    account = person.account  # type: ignore[attr-defined]  # a lab.Person
+    account = person.account
     bridge.whole()
     with forest.administrator() as directory:
         directory.replace(
@@ -208,9 +209,9 @@ def test_renamed_moved_and_disabled_people_are_followed(
 
 
 def test_a_sweep_finds_a_deletion_that_no_change_shows(
-    bridge: Bridge, forest: Forest, new_person: Callable[..., object]
+    bridge: Bridge, forest: Forest, new_person: Callable[..., LabPerson]
 ) -> None:
-    account = new_person().account  # type: ignore[attr-defined]  # a lab.Person
+    account = new_person().account
     bridge.whole()
     api.delete_person(forest, account)
     bridge.catch_up()
@@ -255,8 +256,8 @@ def test_a_base_may_be_any_name_that_rfc_4514_allows(forest: Forest, make_bridge
             directory.delete(base)
 
 
-def test_membership_follows_the_directory(bridge: Bridge, forest: Forest, new_person: Callable[..., object]) -> None:
-    account = new_person().account  # type: ignore[attr-defined]  # a lab.Person
+def test_membership_follows_the_directory(bridge: Bridge, forest: Forest, new_person: Callable[..., LabPerson]) -> None:
+    account = new_person().account
     bridge.whole()
     assert groups_of(somebody(account)) == frozenset()
     api.add_to_group(forest, account, "Finance")
@@ -325,10 +326,10 @@ def test_what_went_astray_is_found_when_everybody_is_told(bridge: Bridge) -> Non
 
 
 def test_one_anchor_on_two_enabled_accounts_is_told_and_neither_is_written(
-    forest: Forest, make_bridge: Callable[..., Bridge], new_person: Callable[..., object]
+    forest: Forest, make_bridge: Callable[..., Bridge], new_person: Callable[..., LabPerson]
 ) -> None:
     bridge = make_bridge(forest, anchor="mS-DS-ConsistencyGuid")
-    one, two = new_person().account, new_person().account  # type: ignore[attr-defined]  # lab.Person
+    one, two = new_person().account, new_person().account
     for account in (one, two):
         api.set_attributes(forest, account, {"mS-DS-ConsistencyGuid": b"0123456789abcdef"})
     bridge.whole()

@@ -233,7 +233,7 @@ def test_a_search_that_is_given_up_ends_the_connection(forest: Forest, server: D
     with pool.connection() as connection:
         entries = connection.stream(forest.people_dn, ["cn"], scope=2, filter="(objectClass=user)")
         next(entries)
-        entries.close()  # type: ignore[attr-defined]  # a generator
+        entries.close()
     with pool.connection() as other:
         assert other is not connection
     pool.close()

@@ -11,7 +11,7 @@ from tests.lab.directory.conftest import NewAccount
 
 from keyback.directory import Connection, Contacts, DirectoryPerson, Shape, errors, people, read_domain
 from lab import Forest, api
-from lab.people import INITIAL_PASSWORD, PEOPLE, Kind, alternative_suffixes, person
+from lab.people import INITIAL_PASSWORD, PEOPLE, Kind, Person, alternative_suffixes, person
 
 pytestmark = pytest.mark.lab
 
@@ -48,8 +48,8 @@ def test_computers_services_and_other_places_stay_away(forest: Forest, connectio
 
 
 @pytest.mark.parametrize("row", WITHIN, ids=lambda row: row.account)
-def test_each_person_arrives_as_the_directory_has_them(forest: Forest, connection: Connection, row: object) -> None:
-    expected = person(row.account)  # type: ignore[attr-defined]  # a Person
+def test_each_person_arrives_as_the_directory_has_them(forest: Forest, connection: Connection, row: Person) -> None:
+    expected = person(row.account)
     found = everybody(connection, forest.people_dn, filter=f"(sAMAccountName={expected.account})")[expected.account]
     assert (found.display_name, found.given_name, found.surname) == (
         expected.display_name,

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tests.portal.account.conftest import cheap_hashes
 from tests.portal.recovery.conftest import Clock, agent, cleo, clock, directory, make_ada, organization, walker
 from tests.support import gateway as gateway_support
 from tests.support.gateway import Gateway
@@ -12,7 +11,7 @@ from tests.support.gateway import Gateway
 from keyback.portal.config import GatewayConfig
 from keyback.portal.people.models import Policy
 
-__all__ = ["Clock", "agent", "cheap_hashes", "cleo", "clock", "directory", "make_ada", "organization", "walker"]
+__all__ = ["Clock", "agent", "cleo", "clock", "directory", "make_ada", "organization", "walker"]
 
 MOBILE = "+44 7700900123"
 OFFICE = "+44 2079460018"

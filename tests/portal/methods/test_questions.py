@@ -1,10 +1,8 @@
 """Security questions: chosen, answered, asked, and asked of those who have none."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
-from argon2 import PasswordHasher
 from django.utils import timezone
 from tests.portal.commands import Here
 from tests.portal.methods.conftest import allow
@@ -25,14 +23,6 @@ CHOOSE = "What should your new password be?"
 ASK = "What did you answer?"
 WRONG = "Not all of that was right."
 KEYS = list(catalogue.PREDEFINED)[:5]
-
-
-@pytest.fixture(autouse=True)
-def cheap(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(answers, "_hasher", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
-    answers._nobodys.cache_clear()
-    yield
-    answers._nobodys.cache_clear()
 
 
 def answer_to(key: str) -> str:

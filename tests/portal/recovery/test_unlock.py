@@ -2,7 +2,6 @@
 
 import pytest
 from django.utils import timezone
-from tests.portal.account.conftest import cheap_hashes
 from tests.portal.account.signing import sign_in
 from tests.portal.walk import FakeDirectory, Page, Walker, mails, newest_code
 
@@ -10,8 +9,6 @@ from keyback.portal.audit.models import AuditEntry
 from keyback.portal.people.contacts import add_mail
 from keyback.portal.people.models import Person, Policy
 from keyback.protocol.outcomes import OutcomeCode
-
-__all__ = ["cheap_hashes"]
 
 UNLOCK = "/recover/unlock"
 PURPOSE = "/recover/purpose"
