@@ -13,8 +13,9 @@ __all__ = ["Rhythm"]
 
 LONGEST_PAUSE = 30.0
 SHARE = 20
-"""A sweep that took a second is not repeated for so many: it costs the directory a twentieth of its time at most. In a
-small directory it follows the changes at once, and finds deletions that those do not show."""
+"""When the directory took a second to name everybody, it is not asked that again for so many: a sweep costs it a
+twentieth of its time at most. In a small directory it follows the changes at once, and finds deletions that those do
+not show; a slow portal or a busy machine of the agent's own must not put that off."""
 
 
 class Rhythm:
@@ -59,10 +60,9 @@ class Rhythm:
         return age is None or not 0 <= age <= self._forest.config.sync_interval_s
 
     def _sweep(self, *, tell_all: bool) -> SyncRun | None:
-        began = self._clock.elapsed()
         run = self._synchronisation.sweep(self._forest, self._forest_id, tell_all=tell_all)
         ended = self._clock.elapsed()
-        self._sweep_at = ended + SHARE * (ended - began)
+        self._sweep_at = ended + SHARE * self._synchronisation.reading_took_s(self._forest)
         if tell_all and run and not run.problem:
             self._told_at = ended
         return run

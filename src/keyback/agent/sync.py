@@ -47,10 +47,12 @@ T = TypeVar("T", DirectoryPerson, DirectoryGroup)
 
 @dataclass(slots=True)
 class _Scope:
-    """Who is in scope as the portal was last told: objectGUIDs, 16 bytes each, which makes some 10 MB for 100,000."""
+    """Who is in scope as the portal was last told: objectGUIDs, 16 bytes each, which makes some 10 MB for 100,000.
+    ``took_s``: how long the directory was asked for them, where it was for them alone."""
 
     people: set[bytes] = field(default_factory=set)
     groups: set[bytes] = field(default_factory=set)
+    took_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -146,13 +148,23 @@ class Synchronisation:
             task = _Task(forest, connection, read_domain(connection), delivery)
             if tell_all or forest.name not in self._scopes:
                 delivery.begin()
-                self._tell_scope(task, task.scope())
+                self._tell_scope(task, self._read_scope(task))
             else:
                 self._compare(task)
                 _finish(task)
         return delivery.run if delivery.begun or delivery.run.problem else None
 
+    def reading_took_s(self, forest: Forest) -> float:
+        """How long the directory needed to name everybody, the last time it was asked that; 0 before."""
+        return self._scopes.get(forest.name, _Scope()).took_s
+
     # --- parts of a run
+
+    def _read_scope(self, task: _Task) -> _Scope:
+        began = self._clock.elapsed()
+        scope = task.scope()
+        scope.took_s = self._clock.elapsed() - began
+        return scope
 
     def _push_changes(self, task: _Task, changes: Changes) -> None:
         found = _push_objects(task, changes.objects)
@@ -167,7 +179,7 @@ class Synchronisation:
         _finish(task)
 
     def _compare(self, task: _Task) -> None:
-        before, now = self._scopes.setdefault(task.forest.name, _Scope()), task.scope()
+        before, now = self._scopes.setdefault(task.forest.name, _Scope()), self._read_scope(task)
         new = (now.people - before.people) | (now.groups - before.groups)
         _push_objects(task, [UUID(bytes=guid) for guid in new])
         _push_gone(task, (before.people - now.people) | (before.groups - now.groups))
