@@ -11,7 +11,7 @@ from keyback.directory._discovery import Controllers, find_controllers
 from keyback.directory._tls import tls_problem
 from keyback.directory.accounts import Account, Lockout, ReadBack, Versions, find_account, read_account, read_back
 from keyback.directory.connection import Connection, DirectoryServer, RootDse, connect
-from keyback.directory.dirsync import Changes, changes, changes_by_usn, has_containers, mark, usn
+from keyback.directory.dirsync import Changes, changes, changes_by_usn, has_containers, mark, sees_deletions, usn
 from keyback.directory.groups import GROUPS, DirectoryGroup, groups, groups_by_guid
 from keyback.directory.people import (
     PEOPLE,
@@ -91,6 +91,7 @@ __all__ = [
     "read_back",
     "read_domain",
     "reset_password",
+    "sees_deletions",
     "tls_problem",
     "unlock",
     "usn",

@@ -21,10 +21,20 @@ from pyasn1.type import namedtype, univ
 
 from keyback.directory._values import Entry
 from keyback.directory.connection import Connection
-from keyback.directory.errors import ControlMissing, PermissionMissing
+from keyback.directory.errors import ControlMissing, NotFound, PermissionMissing
 from keyback.directory.people import by_guid, paged
 
-__all__ = ["NOT_GRANTED", "Changes", "attributes_in", "changes", "changes_by_usn", "has_containers", "mark", "usn"]
+__all__ = [
+    "NOT_GRANTED",
+    "Changes",
+    "attributes_in",
+    "changes",
+    "changes_by_usn",
+    "has_containers",
+    "mark",
+    "sees_deletions",
+    "usn",
+]
 
 NOT_GRANTED = (PermissionMissing, ControlMissing)
 """What a controller says that does not give DirSync to this account."""
@@ -111,6 +121,17 @@ def changes_by_usn(connection: Connection, since: int) -> Changes:
         )
     )
     return _sorted(found, str(until).encode())
+
+
+def sees_deletions(connection: Connection) -> bool:
+    """Whether the changes that this account is told of include deletions: whether it may read where the deleted lie.
+    Windows hides that place from others; Samba shows it, and nothing of it."""
+    place = f"CN=Deleted Objects,{connection.root.default_naming_context}"
+    try:
+        found = connection.search(place, ["objectClass"], controls=[_SHOW_DELETED])
+        return any(entry.texts("objectClass") for entry in found)
+    except (NotFound, PermissionMissing):
+        return False
 
 
 def _asked(connection: Connection, since: bytes, attributes: Sequence[str], filter: str) -> Changes:

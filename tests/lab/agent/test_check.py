@@ -114,6 +114,16 @@ def test_every_step_is_told_and_nothing_fails(agent: AgentProcess, forest: lab.F
     }
 
 
+def test_whether_deletions_are_seen_or_have_to_be_found_is_told(agent: AgentProcess, forest: lab.Forest) -> None:
+    assert "may not look into Deleted Objects" in check(agent.config).stdout
+    config = load(agent.config).forest[0]
+    seeing = config.model_copy(
+        update={"bind_dn": forest.administrator_upn, "password_file": forest.administrator_password_file}
+    )
+    section = servers.check_server(seeing, seeing.servers_with_password()[0], now=SystemClock().now)
+    assert "Deletions: seen as they happen" in [one.text for one in section.findings]
+
+
 def test_one_persons_rights_are_told_with_the_entry_that_decides(agent: AgentProcess) -> None:
     done = check(agent.config, "--person", "ada")
     assert done.returncode == 0, done.stdout

@@ -12,7 +12,7 @@ from keyback.agent.checks.certificates import judge_certificate
 from keyback.agent.checks.findings import Finding, Section, Status
 from keyback.agent.checks.plan import host_port
 from keyback.agent.config import ForestConfig
-from keyback.directory import Connection, DirectoryServer, Policies, connect
+from keyback.directory import Connection, DirectoryServer, Policies, connect, sees_deletions
 from keyback.directory._link import shake_hands
 from keyback.directory.errors import BindRefused, DirectoryError, NotFound, TlsFailure
 from keyback.passwords import DirectoryPolicy
@@ -67,6 +67,7 @@ def _steps(forest: ForestConfig, server: DirectoryServer, now: Callable[[], date
             yield Finding("directory.bind", Status.OK, signed_in, took_ms=_since(began))
             yield from _abilities(connection, now())
             yield from _scope(connection, forest)
+            yield _deletions(connection)
             yield _policy(connection)
             yield _kerberos(server)
     except BindRefused as error:
@@ -115,6 +116,14 @@ def _scope(connection: Connection, forest: ForestConfig) -> Iterator[Finding]:
             yield Finding("directory.scope", Status.FAILED, f"People: {base}: {error.message}")
         else:
             yield Finding("directory.scope", Status.OK, f"People: {base}")
+
+
+def _deletions(connection: Connection) -> Finding:
+    if sees_deletions(connection):
+        return Finding("directory.deletions", Status.OK, "Deletions: seen as they happen")
+    text = "Deletions: the account may not look into Deleted Objects, so they are found by comparing who is there: at "
+    text += "once in a small directory, less often in a large one, at the latest after sweep_interval_s"
+    return Finding("directory.deletions", Status.NOTE, text)
 
 
 def _kerberos(server: DirectoryServer) -> Finding:
