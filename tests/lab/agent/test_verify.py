@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -182,6 +185,36 @@ def test_many_wrong_passwords_stop_sign_ins_on_this_agent_until_it_is_resumed(
     assert desk.do(sign_in(ordinary)).code is OutcomeCode.CAPPED
     desk.journal.resume(desk.clock.now())
     assert desk.do(sign_in(ordinary)).code is OutcomeCode.DONE
+
+
+@pytest.mark.parametrize("each", [60, pytest.param(500, marks=pytest.mark.scale)])
+def test_wrong_sign_ins_at_once_through_two_agents_leave_half_of_the_threshold_however_many_they_are(
+    forest: Forest,
+    tmp_path: Path,
+    new_person: NewPerson,
+    guid_of: GuidOf,
+    policy: Callable[..., None],
+    each: int,
+) -> None:
+    policy(lockout_threshold=10)
+    person = new_person()
+    guid = guid_of(person.account)
+    agents = [Desk(forest, tmp_path / name) for name in ("one", "two")]  # each with a journal of its own
+    try:
+        for desk in agents:
+            orders = [desk.order(guid, Operation.VERIFY, current=f"Wrong-{number}-Pa55") for number in range(each)]
+            with ThreadPoolExecutor(8) as strangers:
+                list(strangers.map(lambda order, to=desk: to.agent.carry_out(order.work()), orders))
+            counted = int(api.get_attributes(forest, person.account, "badPwdCount")["badPwdCount"][0])
+            assert 1 <= counted <= 5
+            codes = Counter(outcome.code for outcome in desk.outcomes)
+            assert sum(codes.values()) == each
+            assert set(codes) <= {OutcomeCode.CURRENT_WRONG, OutcomeCode.TRIES_SPENT}
+    finally:
+        for desk in agents:
+            desk.close()
+    assert [api.bind(forest, person.account, WRONG) for _ in range(4)] == ["52e"] * 4  # the person's own typing errors
+    assert api.bind(forest, person.account, INITIAL_PASSWORD) == ""
 
 
 # --- where Kerberos cannot be reached
