@@ -2,9 +2,11 @@
 database."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import connection
 
 from keyback.portal.limits.models import Counter
 from keyback.portal.people.cloud import verify_password
@@ -122,6 +124,28 @@ def test_a_new_password_in_the_directory_ends_what_others_proved_before_it(
     assert thief.send_boxes(page, boxes_for(page, "Herbst-ist-nass-8")).status_code == 409
     assert (walker.recovery().state, thief.recovery().state) == ("done", "refused")
     assert directory.written == ["Winter-ist-kalt-7"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_walks_that_submit_at_once_only_the_one_whose_password_stands_is_told_so(cleo: Person) -> None:
+    walkers = [Walker(f"10.0.0.{number}") for number in range(4)]
+    for walker in walkers:
+        walker.prove("cleo@example.test")
+    path = "/recover/password/plain"
+    forms = [walker.get(path).forms[path] for walker in walkers]
+    passwords = [f"Winter-ist-kalt-{number}" for number in range(4)]
+
+    def choose(walker: Walker, form: dict[str, str], password: str) -> bool:
+        try:
+            fields = form | {"new_password": password, "new_password_again": password}
+            return walker.post(path, fields).heading == "Your password is changed"
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(choose, walkers, forms, passwords))
+    assert told.count(True) == 1
+    assert verify_password(cleo, passwords[told.index(True)])
 
 
 def test_a_walk_that_has_proved_nothing_goes_on_after_somebody_s_new_password(cleo: Person, walker: Walker) -> None:

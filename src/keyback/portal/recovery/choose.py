@@ -152,6 +152,8 @@ def submit_cloud(recovery: Recovery, passwords: Sealed, client: Client, now: dat
         return _refuse(recovery, [{"code": "used_before", "params": {}}], now)
     _count(recovery, person, client, now)
     with transaction.atomic():
+        # Of two walks that submit at once the first ends the other, which must not be told that its password stands.
+        Person.objects.select_for_update(no_key=True).get(pk=person.pk)
         recovery = move(locked(recovery), Event.SUBMITTED, findings=[])
         cloud.set_password(person, password, now)
         audit(recovery, Activity.RECOVERY_SUBMITTED, Result.SUCCESS, now)
