@@ -20,9 +20,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 import lab
 from keyback.agent.clock import SystemClock
 from keyback.agent.events import read_events
+from keyback.agent.exchange import Refused, http_client
 from keyback.agent.identity import load_identity
 from keyback.agent.keys import KeyStore
-from keyback.agent.link import Link, Refused, http_client
+from keyback.agent.link import Link
 from keyback.agent.proxies import ProxyConfig
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.messages import Before, BoxRef, Envelope, Flags, Operation, Outcome, WriteIntent, parse

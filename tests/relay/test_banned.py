@@ -8,8 +8,9 @@ from django.utils import timezone
 from keyback.agent.clock import SystemClock
 from keyback.agent.config import Passwords
 from keyback.agent.events import EventLog
+from keyback.agent.exchange import http_client
 from keyback.agent.identity import Identity
-from keyback.agent.link import Link, http_client
+from keyback.agent.link import Link
 from keyback.agent.proxies import ProxyConfig
 from keyback.agent.screen import Screen
 from keyback.passwords import PersonNames

@@ -15,12 +15,13 @@ from keyback.agent.catalogue import Kind
 from keyback.agent.clock import Clock, SystemClock
 from keyback.agent.config import AgentConfig, ServicePasswordTooLong
 from keyback.agent.events import EventLog
+from keyback.agent.exchange import http_client
 from keyback.agent.files import make_private_directory
 from keyback.agent.forests import Forest
 from keyback.agent.identity import Identity, load_identity
 from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyDamaged, KeyStore
-from keyback.agent.link import Link, http_client
+from keyback.agent.link import Link
 from keyback.agent.screen import Screen
 from keyback.agent.service import Service
 from keyback.agent.switch import Switchboard

@@ -12,8 +12,8 @@ from uuid import UUID
 from keyback.agent.catalogue import Kind
 from keyback.agent.clock import Clock
 from keyback.agent.events import Events
+from keyback.agent.exchange import Refused, Unreachable
 from keyback.agent.journal import Journal, SyncRun
-from keyback.agent.link import Refused, Unreachable
 from keyback.directory import DirectoryGroup, DirectoryPerson
 from keyback.protocol.limits import MAX_GROUPS_PER_PUSH, MAX_OBJECTS_PER_PUSH
 from keyback.protocol.messages import Conflict, GroupRecord, PersonRecord, Push, PushReceipt, Span

@@ -10,10 +10,11 @@ from keyback.agent.catalogue import Kind
 from keyback.agent.clock import Clock
 from keyback.agent.config import AgentConfig
 from keyback.agent.events import Events
+from keyback.agent.exchange import InvalidAnswer, LinkError, Refused, Revoked, http_client
 from keyback.agent.files import make_private_directory
 from keyback.agent.identity import Identity, forget_identity, store_identity
 from keyback.agent.keys import KeyStore
-from keyback.agent.link import InvalidAnswer, Link, LinkError, Refused, Revoked, http_client, onboard
+from keyback.agent.link import Link, onboard
 from keyback.agent.switch import State, Switch
 from keyback.errors import ConfigurationError, KeybackError
 from keyback.protocol.encoding import b64decode, b64encode

@@ -17,11 +17,12 @@ from keyback.agent.catalogue import Kind
 from keyback.agent.clock import Clock
 from keyback.agent.config import AgentConfig
 from keyback.agent.events import Events
+from keyback.agent.exchange import Cause, InvalidAnswer, LinkError, NotConfirmed, OutOfDate, Revoked, Unreachable
 from keyback.agent.forests import Forest
 from keyback.agent.identity import Identity
 from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
-from keyback.agent.link import Cause, InvalidAnswer, Link, LinkError, NotConfirmed, OutOfDate, Revoked, Unreachable
+from keyback.agent.link import Link
 from keyback.agent.rhythm import Rhythm
 from keyback.agent.screen import Screen
 from keyback.agent.switch import Switchboard

@@ -11,12 +11,12 @@ from keyback.agent.catalogue import Kind
 from keyback.agent.clock import Clock
 from keyback.agent.config import Limits
 from keyback.agent.events import Events
+from keyback.agent.exchange import LinkError, Unreachable
+from keyback.agent.exchange import Refused as PortalRefused
 from keyback.agent.forests import Forest
 from keyback.agent.identity import Identity
 from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
-from keyback.agent.link import LinkError, Unreachable
-from keyback.agent.link import Refused as PortalRefused
 from keyback.agent.refusals import Refused, from_guard
 from keyback.agent.screen import Screen
 from keyback.agent.tasks import SELF, Seen, Task, Withdrawn, capped, must_change

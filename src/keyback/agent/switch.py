@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from keyback.agent.catalogue import Kind
 from keyback.agent.config import AgentConfig
 from keyback.agent.events import Events
+from keyback.agent.exchange import InvalidAnswer, LinkError, Refused
 from keyback.agent.files import read_private, write_private
 from keyback.agent.identity import Identity, learn_forests
 from keyback.agent.keys import KeyStore
-from keyback.agent.link import InvalidAnswer, LinkError, Refused
 from keyback.errors import ConfigurationError, KeybackError
 from keyback.protocol.messages import ForestStates, Served, ServedForest, UnsealKey
 

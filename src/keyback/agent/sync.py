@@ -19,9 +19,9 @@ from keyback.agent.catalogue import Kind
 from keyback.agent.clock import Clock
 from keyback.agent.delivery import Delivery, PeopleDoor, batches, group_batches, record, spans
 from keyback.agent.events import Events
+from keyback.agent.exchange import LinkError
 from keyback.agent.forests import Forest
 from keyback.agent.journal import Journal, RunKind, SyncRun
-from keyback.agent.link import LinkError
 from keyback.agent.marks import Marks
 from keyback.directory import (
     Changes,

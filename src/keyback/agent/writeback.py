@@ -22,11 +22,11 @@ from keyback.agent.catalogue import Kind
 from keyback.agent.clock import Clock
 from keyback.agent.config import Limits
 from keyback.agent.events import Events
+from keyback.agent.exchange import LinkError
 from keyback.agent.forests import Forest
 from keyback.agent.identity import Identity
 from keyback.agent.journal import Entry, Journal
 from keyback.agent.keys import KeyStore
-from keyback.agent.link import LinkError
 from keyback.agent.operations import Operations, stale
 from keyback.agent.refusals import Refused, from_directory
 from keyback.agent.resolve import Question, find_out

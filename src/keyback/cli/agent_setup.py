@@ -216,7 +216,7 @@ def _await_confirmation(file: Path) -> None:
     """Raises LinkError for anything else that keeps it out."""
     from keyback.agent.build import parts
     from keyback.agent.config import load
-    from keyback.agent.link import NotConfirmed
+    from keyback.agent.exchange import NotConfirmed
 
     with parts(load(file)) as made:
         while True:

@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keyback.agent.clock import SystemClock
 from keyback.agent.config import ForestConfig, Limits, Passwords, Protected
 from keyback.agent.events import Event, EventLog, read_events
+from keyback.agent.exchange import Cause, Unreachable
 from keyback.agent.files import make_private_directory
 from keyback.agent.forests import Forest as AgentForest
 from keyback.agent.identity import Identity
 from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
-from keyback.agent.link import Cause, Unreachable
 from keyback.agent.screen import Screen
 from keyback.agent.switch import Switch
 from keyback.agent.writeback import Writeback

@@ -16,11 +16,9 @@ from joserfc import jwt
 from joserfc.jwk import OKPKey
 
 from keyback.agent.clock import SystemClock
-from keyback.agent.identity import Identity
-from keyback.agent.link import (
+from keyback.agent.exchange import (
     Cause,
     InvalidAnswer,
-    Link,
     LinkError,
     NotConfirmed,
     OutOfDate,
@@ -29,6 +27,8 @@ from keyback.agent.link import (
     Unreachable,
     http_client,
 )
+from keyback.agent.identity import Identity
+from keyback.agent.link import Link
 from keyback.agent.proxies import ProxyConfig
 from keyback.protocol import versions
 from keyback.protocol.encoding import b64encode

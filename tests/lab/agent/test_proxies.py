@@ -14,8 +14,9 @@ from tests.support.proxy import ForwardProxy, forward_proxy
 
 from keyback.agent import link as link_module
 from keyback.agent.clock import SystemClock
+from keyback.agent.exchange import CALL_TIMEOUT, DRIPPING, Cause, InvalidAnswer, Unreachable, http_client
 from keyback.agent.identity import Identity
-from keyback.agent.link import CALL_TIMEOUT, DRIPPING, Cause, InvalidAnswer, Link, Unreachable, http_client
+from keyback.agent.link import Link
 from keyback.agent.proxies import ProxyConfig, proxy_for
 from keyback.errors import ConfigurationError
 from keyback.protocol.limits import POLL_MAX

@@ -15,9 +15,9 @@ from tests.portal.agents import AgentWithKeys, confirmed_agent
 from keyback.agent.clock import SystemClock
 from keyback.agent.config import ForestConfig, Protected
 from keyback.agent.events import EventLog, read_events
+from keyback.agent.exchange import Cause, Unreachable
 from keyback.agent.forests import Forest as AgentForest
 from keyback.agent.journal import Journal, SyncRun
-from keyback.agent.link import Cause, Unreachable
 from keyback.agent.sync import Synchronisation
 from keyback.directory import dirsync
 from keyback.directory.errors import PermissionMissing

@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keyback.agent.catalogue import Kind
 from keyback.agent.config import AgentConfig
 from keyback.agent.events import Field
+from keyback.agent.exchange import Cause, LinkError, Refused, Unreachable
 from keyback.agent.identity import Identity, load_identity, store_identity
 from keyback.agent.keys import KeyStore
-from keyback.agent.link import Cause, LinkError, Refused, Unreachable
 from keyback.agent.switch import State, Switchboard, SwitchFailed
 from keyback.errors import ConfigurationError
 from keyback.protocol.encoding import b64encode

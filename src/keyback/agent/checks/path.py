@@ -22,7 +22,8 @@ from keyback.agent.checks import channel
 from keyback.agent.checks.certificates import judge_certificate
 from keyback.agent.checks.findings import Finding, Section, Status
 from keyback.agent.checks.plan import host_port
-from keyback.agent.link import Link, LinkError, NotConfirmed, Revoked, tls_context
+from keyback.agent.exchange import LinkError, NotConfirmed, Revoked, tls_context
+from keyback.agent.link import Link
 from keyback.agent.proxies import Proxy, ProxyConfig, proxy_for
 
 __all__ = ["check_path"]

@@ -16,10 +16,11 @@ from keyback.agent.checks.rights import Judge
 from keyback.agent.checks.servers import check_server
 from keyback.agent.clock import SystemClock
 from keyback.agent.config import AgentConfig, ForestConfig
+from keyback.agent.exchange import http_client
 from keyback.agent.forests import Forest
 from keyback.agent.identity import Identity, load_identity
 from keyback.agent.keys import KeyStore
-from keyback.agent.link import Link, http_client
+from keyback.agent.link import Link
 from keyback.directory import Account, Reason, Refusal, find_account, read_account
 from keyback.directory.errors import DirectoryError, NotFound
 from keyback.errors import ConfigurationError
