@@ -10,6 +10,7 @@ import ssl
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -119,6 +120,9 @@ def _prepared(path: Path, *, alone: bool = False, listens: bool = True) -> Confi
         connection.close()
     if missing:
         raise ConfigurationError(f"{path}: the database is not up to date: run 'keyback migrate'")
+    # All pages are loaded now: half a second that the first page would take, or the first outcome, whose mail has a
+    # link to one.
+    import_module("keyback.portal.urls")
     return config
 
 

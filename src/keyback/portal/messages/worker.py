@@ -15,10 +15,11 @@ import time
 from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
-from django.db import close_old_connections, connection, transaction
+from django.db import connection
 
-from keyback.portal import wake
+from keyback.portal import sql, wake
 from keyback.portal.config import ServiceConfig
+from keyback.portal.connections import after_work, before_work
 from keyback.portal.messages.gateway import Gateway
 from keyback.portal.messages.models import Channel, Message
 from keyback.portal.messages.service import Service
@@ -41,6 +42,17 @@ _WAIT = 2.0
 
 State = Message.State
 
+# One statement, which most looks end with: picked in a WITH of its own, so that no row is picked twice.
+_CLAIM = f"""
+WITH picked AS (
+    SELECT id FROM {Message._meta.db_table}
+    WHERE channel = %(channel)s AND state IN ('queued', 'sending') AND next_attempt_at <= %(now)s
+    ORDER BY next_attempt_at LIMIT {_BATCH} {{lock}})
+UPDATE {Message._meta.db_table} SET state = 'sending', next_attempt_at = %(lease)s
+WHERE id IN (SELECT id FROM picked)
+RETURNING {sql.columns(Message, Message._meta.db_table)}
+"""  # noqa: S608 — a table's name and a number
+
 
 def run(stop: threading.Event, channel: Channel = Channel.MAIL) -> None:
     """Sends what is due on this channel until ``stop`` is set. Wakes when something is queued, and looks
@@ -48,13 +60,14 @@ def run(stop: threading.Event, channel: Channel = Channel.MAIL) -> None:
     try:
         with wake.subscribe(channel.value) as bell:
             while not stop.is_set():
-                close_old_connections()
+                before_work()
                 try:
                     # Less than a batch: nothing else was due, and what came since has rung.
                     while send_due(datetime.now(UTC), channel) == _BATCH and not stop.is_set():
                         pass
                 except Exception:
                     _log.exception("sending %s failed; it is tried again", channel.value)
+                after_work()
                 bell.wait(_WAIT)
     finally:
         connection.close()
@@ -82,16 +95,10 @@ def _transport(channel: Channel) -> Transport:
 
 def _claim(now: datetime, channel: Channel) -> list[Message]:
     """A claim is a moved ``next_attempt_at``: whoever dies with it loses it when that time comes."""
-    unsent = [State.QUEUED, State.SENDING]
-    due = Message.objects.filter(channel=channel, state__in=unsent, next_attempt_at__lte=now)
-    with transaction.atomic():
-        if connection.features.has_select_for_update_skip_locked:
-            due = due.select_for_update(skip_locked=True)
-        rows = list(due.order_by("next_attempt_at")[:_BATCH])
-        Message.objects.filter(pk__in=[row.pk for row in rows]).update(
-            state=State.SENDING, next_attempt_at=now + _LEASE
-        )
-    return rows
+    lock = "FOR UPDATE SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
+    given = sql.values(channel=channel.value, now=now, lease=now + _LEASE)
+    rows = [row for (row,) in sql.instances(_CLAIM.format(lock=lock), given, Message)]
+    return sorted(rows, key=lambda row: row.created_at)
 
 
 def _deliver(row: Message, server: Transport, now: datetime) -> None:

@@ -120,9 +120,9 @@ def _end_others(recovery: Recovery, now: datetime) -> None:
     """A new password ends every other walk of this person that stands past a gate, as it ends their sessions: whoever
     reads their mail, too, or sits where they left a page open, sets no other one after it. Those in the middle of
     writing go on: the directory decides between them."""
-    others = Recovery.objects.select_for_update(of=("self",), skip_locked=True).select_related("organization", "person")
-    proved = others.filter(person=recovery.person, state__in=TIMED).exclude(gates_opened=[])
-    for other in proved.exclude(purpose=Purpose.VERIFY):
+    for other in rows.others_of(recovery, TIMED):
+        if not other.gates_opened or other.purpose == Purpose.VERIFY:
+            continue
         audit(other, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal=SUPERSEDED)
         move(other, Event.NOT_WRITABLE, refusal=SUPERSEDED, prepared=None)
 
