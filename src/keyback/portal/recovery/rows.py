@@ -70,5 +70,7 @@ def _all(condition: str, **given: UUID | None) -> list[Recovery]:
         _FOUND + condition, sql.values(**given), Recovery, Organization, Person
     ):
         recovery.organization, recovery.person = organization, person
+        if person is not None:
+            person.organization = organization
         recoveries.append(recovery)
     return recoveries
