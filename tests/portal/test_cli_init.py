@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
+from django.http.request import split_domain_port, validate_host
 
 from keyback import __version__
+from keyback.portal.config import load
 from tests.portal.commands import Keyback
 
 
@@ -53,6 +55,14 @@ def test_init_makes_configuration_keys_and_database_that_others_cannot_read(keyb
     with sqlite3.connect(database) as connection:
         assert connection.execute("SELECT count(*) FROM organizations_organization").fetchone() == (0,)
     keyback.ok("org", "list")
+
+
+def test_the_address_may_be_one_of_ipv6(keyback: Keyback) -> None:
+    keyback.ok("init", "--dir", keyback.config.parent, "--public-url", "http://[::1]:18000")
+    made = load(keyback.config)
+    assert made.listen == "[::1]:18000"
+    name, _port = split_domain_port("[::1]:18000")  # as Django reads what a browser sends
+    assert validate_host(name, [made.host_header])
 
 
 def test_init_on_postgresql(keyback: Keyback, postgres: str) -> None:

@@ -192,6 +192,11 @@ class Config(_Frozen):
     def host(self) -> str:
         return urlsplit(self.public_url).hostname or ""
 
+    @property
+    def host_header(self) -> str:
+        """The same as browsers name it: an IPv6 address in brackets."""
+        return f"[{self.host}]" if ":" in self.host else self.host
+
 
 def load(path: Path) -> Config:
     """The configuration in this file. Raises ConfigurationError with one line that names the field."""

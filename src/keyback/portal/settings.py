@@ -17,7 +17,7 @@ _HERE = Path(__file__).parent
 # one, so without it nothing is signed or believed; the people's door asks for it before it serves.
 SECRET_KEY = KEYRING.django if KEYRING.holds("django.key") else ""
 DEBUG = False
-ALLOWED_HOSTS = [CONFIG.host]
+ALLOWED_HOSTS = [CONFIG.host_header]
 
 INSTALLED_APPS = [
     "django.contrib.sessions",

@@ -148,7 +148,7 @@ class _Listener(threading.Thread):
 
 
 @cache
-def _bus() -> MemoryBus | PostgresBus:
+def _bus() -> Bus:
     return PostgresBus() if connection.vendor == "postgresql" else MemoryBus()
 
 

@@ -88,6 +88,5 @@ class Activity(StrEnum):
     WRITEBACK_CORRECTED = "writeback.corrected"  # a late outcome changed the story
     WRITEBACK_OFF = "writeback.off"  # Disable password writeback for directory
     WRITEBACK_ON = "writeback.on"  # Enable password writeback for directory
-    WRITEBACK_UNKNOWN = "writeback.unknown"
 
     KEYS_ROTATED = "keys.rotated"
