@@ -179,6 +179,26 @@ def test_a_broken_chain_names_the_link(forest: lab.Forest, agent: AgentProcess) 
     assert "no forest has anybody" in run(agent, "sync", "show", "nobody").stderr
 
 
+def test_a_filter_and_a_duplicate_are_links_that_break_too(forest: lab.Forest, agent: AgentProcess) -> None:
+    robot, one, two = (api.new_person(forest).account for _ in range(3))
+    api.set_attributes(forest, robot, {"employeeType": "robot"})
+    for account in (one, two):
+        api.set_attributes(forest, account, {"mS-DS-ConsistencyGuid": b"0123456789abcdef"})
+    text = agent.config.read_text()
+    settings = 'filter = "(!(employeeType=robot))"\nanchor = "mS-DS-ConsistencyGuid"\nsync_interval_s'
+    agent.config.write_text(text.replace("sync_interval_s", settings))
+    try:
+        run(agent, "sync", "run")
+        assert "(!(employeeType=robot)) does not match it" in broken(agent, robot)
+        found = broken(agent, one)
+        assert "duplicate anchor" in found and f"in {forest.dns_domain} is enabled too" in found
+    finally:
+        agent.config.write_text(text)
+        for account in (robot, one, two):
+            api.delete_person(forest, account)
+        run(agent, "sync", "run")
+
+
 def broken(agent: AgentProcess, account: str) -> str:
     said = run(agent, "sync", "show", account, "--json")
     assert said.returncode == 1
