@@ -60,9 +60,6 @@ class MailServer:
             if self._connection is None:
                 self._connection = _connected(self._config)
             say(self._connection, message)
-        except (ValueError, MessageError):
-            # An address or a name that makes no header. One broken row must not hold up those behind it.
-            raise SendRefused("it could not be put into the form of a mail", permanent=True) from None
         except smtplib.SMTPRecipientsRefused as error:
             code = next(iter(error.recipients.values()))[0] if error.recipients else 0
             self._close()
@@ -79,6 +76,10 @@ class MailServer:
             self._close()
             self._silent = SendRefused(f"no mail server: {type(error).__name__}", permanent=False)
             raise self._silent from None
+        except (ValueError, MessageError):
+            # An address or a name that makes no header. One broken row must not hold up those behind it. (Last, since
+            # a certificate that does not hold is an OSError and a ValueError, too.)
+            raise SendRefused("it could not be put into the form of a mail", permanent=True) from None
 
     def _close(self) -> None:
         if self._connection is not None:
