@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from tests.browser.alone import gateway, page, portal
 from tests.browser.walk import Walk
 from tests.support.person import new_address
 from tests.support.whole import Whole, mail, whole
 
 from lab.testing import forest, password_filter, policy
 
-__all__ = ["forest", "mail", "password_filter", "policy", "whole"]
+__all__ = ["forest", "gateway", "mail", "page", "password_filter", "policy", "portal", "whole"]
 
 _ARGUMENTS = [
     "--no-sandbox",  # tests run as root in containers

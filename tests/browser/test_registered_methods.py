@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
-import subprocess
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 
@@ -18,99 +16,24 @@ import httpx2
 import pyotp
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect
+from playwright.sync_api import Page, expect
+from tests.browser.alone import KEYS, NUMBER, OLD, at, click, new_cloud_person
 from tests.browser.looking import SIZES, look
 from tests.portal.methods.test_authenticator import shown
-from tests.serve.portal import COMMAND, Portal, make_portal
-from tests.support import gateway as gateway_support
+from tests.serve.portal import Portal
 from tests.support.gateway import Gateway
 from tests.support.waiting import wait_until
 
 from keyback.portal.methods.questions.catalogue import PREDEFINED
 
 USER_ID = "cleo@example.test"
-OLD, NEW = "Sommer-war-warm-6", "Winter-ist-kalt-7"
-METHODS = ("passkey", "authenticator", "questions", "access_pass", "call_mobile")
-NUMBER, KEYS = "+44 7700900123", "gateway-7d1e-40b2-9c55"
-_AUTHENTICATOR = {
-    "protocol": "ctap2",
-    "transport": "internal",
-    "hasResidentKey": True,
-    "hasUserVerification": True,
-    "isUserVerified": True,
-}
-
-
-@pytest.fixture(scope="module")
-def gateway() -> Iterator[Gateway]:
-    """To the telephone network; it reports keys."""
-    with gateway_support.running() as gateway:
-        yield gateway
-
-
-@pytest.fixture(scope="module")
-def portal(tmp_path_factory: pytest.TempPathFactory, gateway: Gateway) -> Iterator[Portal]:
-    portal = make_portal(tmp_path_factory.mktemp("portal"))
-    keys = portal.directory / "gateway-keys"
-    keys.write_text(KEYS)
-    voice = f'[voice]\nurl = "{gateway.url}"\nbody = "json"\nkeys = "{keys}"\n'
-    voice += 'fields = { to = "{to}", text = "{text}", id = "{id}" }\n'
-    portal.public_url = f"http://localhost:{portal.port}"
-    config = portal.config.read_text().replace(f"http://127.0.0.1:{portal.port}", portal.public_url)
-    portal.config.write_text(config + voice)
-    methods = [part for method in METHODS for part in ("--method", method)]
-    for command in (
-        ("org", "create", "Example Ltd", "--slug", "example"),
-        ("domain", "add", "example", "example.test"),
-        ("domain", "verify", "example", "example.test", "--by-operator"),
-        ("policy", "set", "example", *methods, "--gates", "2"),
-    ):
-        done = portal.run(*command)
-        assert done.returncode == 0, done.stderr
-    with portal.process("serve"):
-        yield portal
+NEW = "Winter-ist-kalt-7"
 
 
 @pytest.fixture(scope="module")
 def cleo(portal: Portal) -> str:
-    """Her password lives in the portal, and her number is on file."""
-    command = ["person", "add", "example", USER_ID, "--name", "Cleo Cloud", "--password-stdin"]
-    done = subprocess.run(
-        [*COMMAND, *command], input=f"{OLD}\n", env=portal._environment(), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    assert portal.run("person", "phone", USER_ID, NUMBER).returncode == 0
+    new_cloud_person(portal, USER_ID, "Cleo Cloud")
     return USER_ID
-
-
-@pytest.fixture
-def page(chromium: Browser, portal: Portal) -> Iterator[Page]:
-    """A browser with a passkey device of its own, which its owner unlocks."""
-    complaints: list[str] = []
-
-    def listen(message: ConsoleMessage) -> None:
-        if message.type == "error" and "the server responded with a status of" not in message.text:
-            complaints.append(message.text)
-
-    context = chromium.new_context(base_url=portal.public_url, locale="en-GB")
-    context.set_default_timeout(20_000)
-    page = context.new_page()
-    page.on("console", listen)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    debugger = context.new_cdp_session(page)
-    debugger.send("WebAuthn.enable")
-    debugger.send("WebAuthn.addVirtualAuthenticator", {"options": _AUTHENTICATOR})
-    yield page
-    context.close()
-    assert complaints == []
-
-
-def at(page: Page, title: str) -> None:
-    expect(page.get_by_role("heading", level=1)).to_have_text(title, timeout=30_000)
-
-
-def click(page: Page, name: str) -> None:
-    page.get_by_role("button", name=name, exact=True).click()
 
 
 def choose(page: Page, title: str) -> None:
