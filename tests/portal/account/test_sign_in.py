@@ -140,3 +140,12 @@ def test_the_pages_refuse_what_no_form_of_theirs_sends(cleo: Person, walker: Wal
     del form["password"]
     assert walker.post("/sign-in/password", form).status == 400
     assert walker.post("/sign-in/password", {"password": OLD_PASSWORD}).status == 403  # no CSRF token
+
+
+def test_the_last_page_of_a_recovery_leads_to_signing_in_with_the_new_password(cleo: Person, walker: Walker) -> None:
+    page, new = walker.prove("cleo@example.test"), "Winter-ist-kalt-7"
+    fields = page.forms["/recover/password/plain"] | {"new_password": new, "new_password_again": new}
+    page = walker.post("/recover/password/plain", fields)
+    assert page.heading == "Your password is changed"
+    assert "/sign-in" in page.links
+    assert sign_in(walker, "cleo@example.test", new).heading == "Your account"
