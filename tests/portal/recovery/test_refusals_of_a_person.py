@@ -138,8 +138,8 @@ def test_14_for_malformed_data_which_counts_as_missing(
     index = index_of(cleo.organization_id, "mobile", number)
     new = new_contact(
         cleo,
-        kind="mobile",
         origin="directory",
+        kind="mobile",
         position=0,
         value=number,
         index=index,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain, islice
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -28,10 +29,14 @@ def insert(model: type[M], rows: Sequence[M]) -> None:
     _copy(model, names, ([row.__dict__[name] for name in names] for row in rows))
 
 
-def insert_values(model: type[M], names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+def insert_values(model: type[M], names: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
     """The same from plain values, which spares making an instance of each row. ``names``: every field without the
-    automatic key, as attributes (``person_id``)."""
-    if _copies(len(rows)):
+    automatic key, as attributes (``person_id``). Rows that are made as they are asked for go to PostgreSQL meanwhile,
+    and it works on one while the next is made."""
+    coming = iter(rows)
+    first = list(islice(coming, _WORTH_IT))
+    rows = chain(first, coming)
+    if _copies(len(first)):
         _copy(model, names, rows)
     else:
         insert(model, [model(**dict(zip(names, row, strict=True))) for row in rows])

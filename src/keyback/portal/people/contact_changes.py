@@ -48,7 +48,7 @@ def between(people: Mapping[UUID, Person], gone: Sequence[ContactDatum], new: Se
     def place(row: ContactDatum | NewContact) -> tuple[UUID, str, bytes]:
         return row.person_id, row.kind, bytes(row.value_index)
 
-    moved = {place(row) for row in gone} & {place(row) for row in new if row.person_id in people}
+    moved = {place(row) for row in gone} & {place(row) for row in new}
     before: dict[tuple[UUID, str], list[str]] = {}
     for row in gone:
         if place(row) not in moved:
@@ -56,7 +56,7 @@ def between(people: Mapping[UUID, Person], gone: Sequence[ContactDatum], new: Se
             if (value := value_of(people[row.person_id], row)) is not None:
                 values.append(value)
     for added in new:
-        if added.person_id in people and place(added) not in moved:
+        if place(added) not in moved:
             before.setdefault((added.person_id, added.kind), [])
     return [Changed(people[pk], kind, tuple(values)) for (pk, kind), values in before.items()]
 

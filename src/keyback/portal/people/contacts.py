@@ -75,8 +75,8 @@ class NewContact(NamedTuple):
 def new_contact(
     person: Person,
     *,
-    kind: str,
     origin: str,
+    kind: str,
     position: int,
     value: str,
     index: bytes,
@@ -84,9 +84,10 @@ def new_contact(
     opens_from: datetime | None,
 ) -> NewContact:
     """``index``: that of :func:`index_of`."""
-    sealed = seal_value(person.organization_id, place_of(person), kind, value)
+    organization_id = person.organization_id
+    sealed = seal_value(organization_id, place_of(person), kind, value)
     return NewContact(
-        uuid4(), person.organization_id, person.pk, kind, origin, position, sealed, index, changed_at, opens_from
+        uuid4(), organization_id, person.pk, kind, origin, position, sealed, index, changed_at, opens_from
     )
 
 
@@ -192,8 +193,8 @@ def _add(
     with transaction.atomic():
         new = new_contact(
             person,
-            kind=kind.value,
             origin=origin,
+            kind=kind.value,
             position=mine.count(),
             value=normal,
             index=index,

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from typing import NamedTuple
 from uuid import UUID
 
@@ -239,32 +240,44 @@ def _write_contacts(place: Place, plan: Plan, now: datetime) -> None:
         )
     }
     was = {(row.person_id, row.kind, bytes(row.value_index)): row for row in on_file.values()}
-    new: list[NewContact] = []
-    for person, record in plan.touched:
+    different: list[NewContact] = []
+    for person, record in plan.changed:
         for kind, position, value in _wanted_contacts(record, place.region):
             index = index_of(place.organization_id, kind, value)
             row = on_file.get((person.pk, kind, position))
             if row is not None and bytes(row.value_index) == index:
                 del on_file[person.pk, kind, position]
                 continue
-            changed_at, opens_from = now, now + contact_changes.REST if person.pk in known else None
-            if before := was.get((person.pk, kind, index)):  # only moved
-                changed_at, opens_from = before.changed_at, before.opens_from
-            new.append(
+            before = was.get((person.pk, kind, index))  # only moved
+            different.append(
                 new_contact(
                     person,
-                    kind=kind,
                     origin=_DIRECTORY,
+                    kind=kind,
                     position=position,
                     value=value,
                     index=index,
-                    changed_at=changed_at,
-                    opens_from=opens_from,
+                    changed_at=before.changed_at if before else now,
+                    opens_from=before.opens_from if before else now + contact_changes.REST,
                 )
             )
     gone = list(on_file.values())
     if gone:
         ContactDatum.objects.filter(pk__in=[row.pk for row in gone]).delete()
-    insert_values(ContactDatum, NewContact._fields, new)
-    if known and (changes := contact_changes.between(known, gone, new)):
+    of_the_new = (
+        new_contact(
+            person,
+            origin=_DIRECTORY,
+            kind=kind,
+            position=position,
+            value=value,
+            index=index_of(place.organization_id, kind, value),
+            changed_at=now,
+            opens_from=None,
+        )
+        for person, record in plan.added
+        for kind, position, value in _wanted_contacts(record, place.region)
+    )
+    insert_values(ContactDatum, NewContact._fields, chain(different, of_the_new))
+    if changes := contact_changes.between(known, gone, different):
         contact_changes.tell(Organization.objects.get(pk=place.organization_id), changes, now)
