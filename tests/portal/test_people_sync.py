@@ -1,6 +1,7 @@
 """People as an agent pushes them: bound to the objectGUID, believed within the agent's own domains and forests only."""
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -104,6 +105,38 @@ def test_a_push_of_500_people_takes_few_queries(pusher: Pusher) -> None:
         assert counts(pusher.push(*people)) == (0, 0, 0)
     assert len(unchanged) <= 25
     assert len(first) <= 60
+
+
+@pytest.fixture
+def work() -> Iterator[Callable[[], int]]:
+    """How much the database has looked at so far: rows, or hundreds of steps of SQLite's machine."""
+    steps = itertools.count()
+
+    def look() -> int:
+        if connection.vendor == "sqlite":
+            return next(steps)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_xact_user_tables WHERE relname LIKE 'people%'"
+            )
+            return int(cursor.fetchone()[0])
+
+    if connection.vendor == "sqlite":
+        connection.connection.set_progress_handler(lambda: next(steps) * 0, 100)
+    yield look
+    if connection.vendor == "sqlite":
+        connection.connection.set_progress_handler(None, 0)
+
+
+def test_a_push_costs_the_same_however_many_are_there(pusher: Pusher, work: Callable[[], int]) -> None:
+    """Nothing is known of the tables in the beginning: a database that then reads all of them for each person would
+    take hours over a large directory."""
+    costs = []
+    for some in range(8):
+        before = work()
+        assert counts(pusher.push(*(record(f"person{some}-{n}") for n in range(200)))) == (200, 0, 0)
+        costs.append(work() - before)
+    assert costs[-1] < 1.5 * costs[0], costs
 
 
 def test_what_changes_in_the_directory_changes_here(pusher: Pusher) -> None:

@@ -58,6 +58,7 @@ def refused(response: httpx2.Response, status: int, error: str) -> None:
         json.dumps(POLL | {"capacity": {}}).encode(),
         json.dumps(POLL | {"more": 1}).encode(),
         json.dumps(POLL).replace('"wait_s": 0', '"wait_s": 0, "wait_s": 0').encode(),
+        json.dumps(POLL, separators=(",", ":")).replace('"wait_s":0', '"wait_s":0,"wait_s":0').encode(),
     ],
     ids=lambda body: repr(body[:40]),
 )
@@ -80,6 +81,8 @@ def test_a_text_that_the_database_could_not_store_is_malformed(site: Site, text:
         "paused": False,
     }
     refused(site.caller.post("heartbeat", json.dumps(beat)), 400, "malformed")
+    as_agents_write = json.dumps(beat, separators=(",", ":"))
+    refused(site.caller.post("heartbeat", as_agents_write), 400, "malformed")
 
 
 def test_a_body_that_is_too_large_is_refused_wherever_it_goes(site: Site) -> None:
