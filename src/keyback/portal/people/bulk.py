@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db import connection
 from django.db.models import AutoField, Model
 
-__all__ = ["analyse_if_never", "insert", "insert_values", "lookup"]
+__all__ = ["analyse_if_never", "insert", "insert_values", "lookup", "update"]
 
 _BATCH = 500
 _WORTH_IT = 20
@@ -40,6 +40,26 @@ def insert_values(model: type[M], names: Sequence[str], rows: Iterable[tuple[Any
         _copy(model, names, rows)
     else:
         insert(model, [model(**dict(zip(names, row, strict=True))) for row in rows])
+
+
+def update(model: type[M], rows: Sequence[M], names: Sequence[str]) -> None:
+    """Writes these fields of rows that are there. In one join where the database has arrays: Django asks it to choose
+    each value among those of all rows, which takes ten times as long as making a row new."""
+    if not _copies(len(rows)):
+        model._default_manager.bulk_update(rows, names, batch_size=_BATCH)
+        return
+    key = str(model._meta.pk.attname)
+    fields = {field.attname: field for field in model._meta.concrete_fields}
+    kinds = ", ".join(f"%s::{fields[name].db_type(connection)}[]" for name in (key, *names))
+    columns = [_quoted(str(fields[name].column)) for name in (key, *names)]
+    changes = ", ".join(f"{column} = new.{column}" for column in columns[1:])
+    table = _quoted(model._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE {table} SET {changes} FROM unnest({kinds}) AS new({', '.join(columns)}) "  # noqa: S608 — names of our own fields
+            f"WHERE {table}.{columns[0]} = new.{columns[0]}",
+            [[row.__dict__[name] for row in rows] for name in (key, *names)],
+        )
 
 
 def lookup(

@@ -18,7 +18,7 @@ from keyback.portal.organizations.lookup import domain_of, normalise_user_id
 from keyback.portal.organizations.models import Domain, Organization
 from keyback.portal.people import contact_changes
 from keyback.portal.people.binding import binding_of, bound
-from keyback.portal.people.bulk import analyse_if_never, insert, insert_values, lookup
+from keyback.portal.people.bulk import analyse_if_never, insert, insert_values, lookup, update
 from keyback.portal.people.contacts import NewContact, index_of, new_contact, normalise_mail
 from keyback.portal.people.models import ContactDatum, Person, Spelling
 from keyback.portal.people.phones import normalise_phone
@@ -42,7 +42,6 @@ _FIELDS = (
 )
 _SOURCE = Person.Source.DIRECTORY.value
 _DIRECTORY = ContactDatum.Origin.DIRECTORY.value
-_BATCH = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ def plan_for(place: Place, people: Iterable[PersonRecord], now: datetime) -> Pla
 
 def carry_out(place: Place, plan: Plan, now: datetime) -> None:
     insert(Person, [person for person, _ in plan.added])
-    Person.objects.bulk_update((person for person, _ in plan.changed), _FIELDS, batch_size=_BATCH)
+    update(Person, [person for person, _ in plan.changed], _FIELDS)
     _write_spellings(place, plan)
     _write_contacts(place, plan, now)
     if plan.added:
