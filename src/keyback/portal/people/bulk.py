@@ -91,10 +91,11 @@ def analyse_if_never(*models: type[Model]) -> None:
     one row and reads all of it for each person; its own look comes a minute later, which is 50,000 people."""
     if connection.vendor != "postgresql":
         return
+    names = [model._meta.db_table for model in models]
     with connection.cursor() as cursor:
-        names = [model._meta.db_table for model in models]
-        cursor.execute("SELECT relname FROM pg_class WHERE oid = ANY(%s::regclass[]) AND reltuples <= 0", [names])
-        if never := [_quoted(name) for (name,) in cursor.fetchall()]:
+        cursor.execute("SELECT DISTINCT tablename FROM pg_stats WHERE tablename = ANY(%s)", [names])
+        known = {name for (name,) in cursor.fetchall()}
+        if never := [_quoted(name) for name in names if name not in known]:
             cursor.execute(f"ANALYZE {', '.join(never)}")
 
 
