@@ -113,7 +113,12 @@ def _banned(path: Path | None, *, extended: bool) -> BannedWords:
 
     if path is None:
         return BannedWords.of(builtin_terms(), extended=True) if extended else builtin()
-    return BannedWords.open(path) if is_compiled(path) else BannedWords.of(read_terms(path), extended=extended)
+    if not is_compiled(path):
+        return BannedWords.of(read_terms(path), extended=extended)
+    banned = BannedWords.open(path)
+    if extended and not banned.extended:
+        raise click.UsageError(f"{path} was compiled without --extended; build it again with it")
+    return banned
 
 
 def _breached(path: Path | None) -> BreachedFile | None:
@@ -195,15 +200,15 @@ def banned() -> None:
 def banned_build(*, title: str, extended: bool, with_builtin: bool, terms_file: Path, out: Path) -> None:
     """Compile TERMS, one a line, into OUT, a file that processes share."""
     from keyback.passwords._termfile import compile_terms
+    from keyback.passwords.banned import BannedWords
     from keyback.passwords.terms import compile_with_builtin, read_terms
 
     make = compile_with_builtin if with_builtin else compile_terms
-    terms = read_terms(terms_file)
-    compiled = make(terms, title=title or terms_file.name, extended=extended)
+    compiled = make(read_terms(terms_file), title=title or terms_file.name, extended=extended)
     fresh = out.with_name(out.name + ".new")
     fresh.write_bytes(compiled)
     fresh.replace(out)  # whoever has the old one mapped keeps it
-    click.echo(f"{out}: {len(terms)} terms, {len(compiled)} bytes")
+    click.echo(f"{out}: {BannedWords.open(out).count} terms, {len(compiled)} bytes")
 
 
 @password.group()

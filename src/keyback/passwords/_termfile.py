@@ -34,6 +34,7 @@ from keyback.passwords.normalise import normalise
 __all__ = [
     "END",
     "GRAM",
+    "KIND",
     "LONGEST_TERM",
     "MAGIC",
     "MOST_TERMS",
@@ -53,7 +54,8 @@ MOST_TERMS = 100_000
 SEPARATOR = "\x01"
 _FIRST_POSITION = 2  # position 0 is written as the character after the separator
 
-MAGIC = b"KEYBACK BANNED 3\n"
+KIND = b"KEYBACK BANNED "
+MAGIC = KIND + b"3\n"
 GRAM = 4
 """The longest piece that stands in ``starts`` and ``ends``; what is longer has a bit."""
 START, END, NEAR = 0, 1, 2
@@ -91,6 +93,8 @@ class Sections:
         view = memoryview(content)
         end = content.find(b"\n", len(MAGIC))
         if content[: len(MAGIC)] != MAGIC or end < 0:
+            if content[: len(KIND)] == KIND:
+                raise TermsRefused(f"{name}: compiled by another version of Keyback, or damaged; compile it anew")
             raise TermsRefused(f"{name}: not a compiled list of banned terms")
         try:
             header = json.loads(content[len(MAGIC) : end])

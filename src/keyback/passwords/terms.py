@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from keyback.passwords._termfile import MAGIC, MOST_TERMS, TermsRefused, compile_terms, refusal_of
+from keyback.passwords._termfile import KIND, MOST_TERMS, TermsRefused, compile_terms, refusal_of
 
 __all__ = ["TermsRefused", "builtin_terms", "compile_with_builtin", "is_compiled", "parse_terms", "read_terms"]
 
@@ -39,10 +39,10 @@ def compile_with_builtin(terms: Iterable[str], *, title: str, extended: bool = F
 
 
 def is_compiled(path: Path) -> bool:
-    """Whether this is a compiled list, and not text."""
+    """Whether this is a compiled list, of whatever version, and not text."""
     try:
         with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
+            return file.read(len(KIND)) == KIND
     except OSError as error:
         raise TermsRefused(f"{path}: {error.strerror}") from None
 

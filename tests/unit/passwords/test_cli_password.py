@@ -79,6 +79,19 @@ def test_a_compiled_list_does_the_same(tmp_path: Path) -> None:
     assert check("--banned", tmp_path / "list.banned", given="c0ntoso1")[0]["score"] == 2
 
 
+def test_a_compiled_list_says_when_it_does_not_fit(tmp_path: Path) -> None:
+    terms, out = tmp_path / "terms", tmp_path / "list.banned"
+    terms.write_text("contoso\nC0NTOSO\n")
+    assert ": 1 terms, " in keyback("banned", "build", terms, out).stdout
+    assert "without --extended" in keyback("check", "--banned", out, "--extended", given="x").stderr
+    assert keyback("banned", "build", terms, out, "--extended").returncode == 0
+    assert check("--banned", out, "--extended", given="con70so1")[0]["score"] == 2
+    out.write_bytes(b"KEYBACK BANNED 1\n{}\n")
+    done = keyback("check", "--banned", out, given="x")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "another version" in done.stderr
+
+
 def test_a_policy_adds_its_rules(tmp_path: Path) -> None:
     (tmp_path / "policy.toml").write_text('profile = "typical"\n')
     [found] = check("--policy", tmp_path / "policy.toml", given="kqvzwxpmtrnbd-seventeen")
