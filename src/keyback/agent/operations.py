@@ -36,7 +36,7 @@ from keyback.directory import (
 )
 from keyback.directory import errors as directory
 from keyback.protocol.limits import DIRECTORY_TIMEOUT
-from keyback.protocol.messages import Before, Finding, Inspection, Operation, Outcome, Policy
+from keyback.protocol.messages import Before, Finding, Inspection, Operation, Outcome, Policy, ProfileRules
 from keyback.protocol.outcomes import OutcomeCode
 
 __all__ = ["Operations", "stale"]
@@ -80,6 +80,7 @@ class Operations:
             must_change=account.must_change,
             password_expired=account.password_expired,
             policy=Policy.model_validate(seen.policy.to_dict()),
+            profile=ProfileRules(**self._steps.profile.to_dict()),
             possible_from=ends if ends and ends > seen.now else None,
             password_expires_at=account.password_expires_at,
         )

@@ -19,7 +19,7 @@ from keyback.agent.files import read_private, write_private
 from keyback.agent.identity import Identity
 from keyback.errors import ConfigurationError
 from keyback.password_settings import breached_of, profile_of
-from keyback.passwords import BannedWords, Finding, PersonNames, Rules, builtin, judge
+from keyback.passwords import BannedWords, Finding, PersonNames, Profile, Rules, builtin, judge
 from keyback.passwords.terms import TermsRefused, compile_with_builtin, parse_terms, read_terms
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.errors import ProtocolError
@@ -54,6 +54,11 @@ class Screen:
         self._profile = profile_of(settings)
         self._breached = breached_of(settings)
         self._active = self._without_list() if settings.mode == "off" else self._kept()
+
+    @property
+    def profile(self) -> Profile:
+        """The rules that count whatever the mode."""
+        return self._profile
 
     @property
     def mode(self) -> Mode:

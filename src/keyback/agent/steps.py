@@ -33,7 +33,7 @@ from keyback.directory import (
 )
 from keyback.directory import errors as directory
 from keyback.errors import KeybackError
-from keyback.passwords import Code, check
+from keyback.passwords import Code, Profile, check
 from keyback.passwords.rules import OF_WORDS
 from keyback.protocol.encoding import b64decode
 from keyback.protocol.errors import Malformed, Mismatched, Unopenable
@@ -147,6 +147,11 @@ class Steps:
         if {name for name in ("new", "current") if getattr(found, name)} != needed:
             raise Unopenable("the sealed password could not be opened")
         return found
+
+    @property
+    def profile(self) -> Profile:
+        """The agent's own rules for new passwords, beside the directory's."""
+        return self._screen.profile
 
     def _opened(self, task: Task) -> Sealed:
         reference = task.envelope.boxes.get(self._identity.agent_id)

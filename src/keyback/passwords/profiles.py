@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
 from keyback.errors import ConfigurationError
@@ -47,6 +47,12 @@ class Profile:
     def of_directory(cls, policy: DirectoryPolicy) -> Profile:
         """What of a directory's policy can be judged from the password alone."""
         return cls("directory", min_units=policy.min_length, complexity=policy.complexity)
+
+    def to_dict(self) -> dict[str, int]:
+        """The rules, without the name."""
+        rules = asdict(self)
+        del rules["name"]
+        return rules
 
 
 PROFILES: Mapping[str, Profile] = {

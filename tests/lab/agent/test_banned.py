@@ -10,7 +10,7 @@ import pytest
 from tests.lab.agent.desk import Desk
 
 from keyback.agent.config import Passwords
-from keyback.passwords import breached
+from keyback.passwords import PROFILES, breached
 from keyback.passwords.breachedbuild import build
 from keyback.protocol.messages import Operation
 from keyback.protocol.outcomes import OutcomeCode, sspr_code
@@ -90,7 +90,11 @@ def test_the_rules_of_a_profile_are_told_with_their_figures(desk: Desk, new_pers
     desk.close()
     desk.passwords = Passwords(mode="enforce", profile="typical")
     desk.start()
-    order = desk.order(guid_of(new_person(Kind.ORDINARY).account), Operation.RESET, "Kd8%vw-Qz2#m-7x-R")
+    guid = guid_of(new_person(Kind.ORDINARY).account)
+    inspection = desk.do(desk.order(guid, Operation.INSPECT)).inspection
+    assert inspection is not None
+    assert inspection.profile.model_dump() == PROFILES["typical"].to_dict()
+    order = desk.order(guid, Operation.RESET, "Kd8%vw-Qz2#m-7x-R")
     outcome = desk.do(order)
     assert outcome.code is OutcomeCode.POLICY
     assert [(finding.code, finding.params) for finding in outcome.findings] == [("too_long", {"maximum": 16})]

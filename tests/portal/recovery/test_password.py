@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from django.utils import timezone
 from tests.portal.walk import FakeDirectory, Page, Walker, boxes_for
 
-from keyback.passwords import CharacterClass
+from keyback.passwords import PROFILES, CharacterClass
 from keyback.portal.agents.registry import revoke
 from keyback.portal.people.models import Person
 from keyback.portal.recovery.models import Recovery
@@ -57,6 +57,16 @@ def test_the_rules_are_those_that_the_agent_found(ada: Person, directory: FakeDi
     assert "to differ from your last 24 passwords" in page.text
     assert "three of these" not in page.text
     assert page.data["rules"]["min_units"] == 14
+
+
+def test_the_rules_of_the_agents_profile_are_named_too(ada: Person, directory: FakeDirectory, walker: Walker) -> None:
+    walker.prove("ada@example.test")
+    profile = {**PROFILES["typical"].to_dict(), "min_length": 10}
+    directory.inspect(ada, profile=profile)
+    page = walker.get("/recover/wait")
+    for rule in ("at least 10 characters", "at most 16 characters", "a capital letter", "a digit"):
+        assert rule in page.text
+    assert (page.data["rules"]["min_length"], page.data["rules"]["max_length"]) == (10, 16)
 
 
 def test_the_page_loaded_twice_is_the_same_request(page: Page, walker: Walker) -> None:

@@ -14,7 +14,7 @@ from django.db import transaction
 
 from keyback.errors import KeybackError
 from keyback.flows import Event
-from keyback.passwords import DirectoryPolicy, Finding, PersonNames, check
+from keyback.passwords import DirectoryPolicy, Finding, PersonNames, Profile, check
 from keyback.portal.account import lockout
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.limits.budgets import RESETS, spend
@@ -33,7 +33,7 @@ from keyback.protocol.messages import Flags, Operation
 from keyback.protocol.outcomes import OutcomeCode
 from keyback.protocol.sealing import Sealed
 
-__all__ = ["NotPrepared", "policy_of", "prepared", "submit_cloud", "submit_plain", "submit_sealed"]
+__all__ = ["NotPrepared", "policy_of", "prepared", "profile_of", "submit_cloud", "submit_plain", "submit_sealed"]
 
 # A password sent in the last second of the recovery still has the queue's life, and the directory its time.
 _BEYOND = timedelta(seconds=QUEUE_LIFE + DIRECTORY_TIMEOUT + WRITE_LEASE)
@@ -50,6 +50,13 @@ def policy_of(recovery: Recovery) -> DirectoryPolicy:
     if recovery.inspection is None:
         return cloud.policy_of(person_or_nobody(recovery))
     return DirectoryPolicy.from_dict(recovery.inspection["policy"])
+
+
+def profile_of(recovery: Recovery) -> Profile:
+    """The rules beside them: of the portal's own file, or of the file of the agent that looked at the account."""
+    if recovery.inspection is None:
+        return cloud.further_rules()
+    return Profile(**recovery.inspection.get("profile", {}))
 
 
 def prepared(recovery: Recovery, now: datetime) -> Preparation | None:

@@ -25,6 +25,7 @@ __all__ = [
     "OutcomeReceipt",
     "Policy",
     "Poll",
+    "ProfileRules",
     "Work",
     "WorkList",
     "WriteGrant",
@@ -117,8 +118,29 @@ class Policy(Message):
     name: Text | None
 
 
+Figure = Annotated[int, Field(ge=0, le=256)]
+
+
+class ProfileRules(Message):
+    """The agent's own rules beside the policy, as passwords.Profile has them; 0 and False for what is no rule."""
+
+    min_length: Figure = 0
+    max_length: Figure = 0
+    min_units: Figure = 0
+    max_units: Figure = 0
+    complexity: bool = False
+    upper: bool = False
+    lower: bool = False
+    digit: bool = False
+    symbol: bool = False
+    same_in_a_row: Figure = 0
+    sequence: Figure = 0
+    similar_percent: Figure = 0
+    strength: Figure = 0
+
+
 class Inspection(Message):
-    """What the agent found when it looked at the account.
+    """What the agent found when it looked at the account. ``profile``: so that the page names those rules too.
 
     ``possible_from``: time from which the minimum age allows a new password; None when it does now.
     ``password_expires_at``: by the maximum age; None for never, and where it must be changed anyway.
@@ -129,6 +151,7 @@ class Inspection(Message):
     must_change: bool
     password_expired: bool
     policy: Policy
+    profile: ProfileRules = ProfileRules()
     possible_from: AwareDatetime | None = None
     password_expires_at: AwareDatetime | None = None
 

@@ -19,7 +19,6 @@ from keyback.passwords import DirectoryPolicy, PersonNames, Profile, utf16_units
 from keyback.passwords.complexity import display_name_tokens
 from keyback.portal.limits.budgets import Blocked
 from keyback.portal.limits.clients import Client, client_of
-from keyback.portal.people.cloud import further_rules
 from keyback.portal.people.models import Person
 from keyback.portal.recovery import browser, choose
 from keyback.portal.recovery.guard import StepOver, posted, step, where
@@ -140,8 +139,7 @@ def _plain_page(
 def _context(recovery: Recovery) -> dict[str, Any]:
     person = person_or_nobody(recovery)
     policy = choose.policy_of(recovery)
-    # Agents have profiles of their own, which only they know.
-    profile = further_rules() if _is_cloud(recovery) else Profile()
+    profile = choose.profile_of(recovery)
     return {
         "organization": recovery.organization,
         "person": person,
@@ -159,6 +157,7 @@ def shown_rules(policy: DirectoryPolicy, profile: Profile, names: PersonNames) -
     return {
         "policy": policy,
         "profile": profile,
+        "complexity": policy.complexity or profile.complexity,
         "shortest": max(policy.min_length, profile.min_length, profile.min_units),
         "longest": min(filter(None, (profile.max_length, profile.max_units)), default=0),
         "rules": {
