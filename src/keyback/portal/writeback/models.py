@@ -66,7 +66,9 @@ class WritebackRequest(models.Model):
                 fields=["organization", "state", "created_at"],
                 condition=models.Q(state__in=["queued", "claimed", "writing", "unresolved"]),
                 name="unfinished_requests",
-            )
+            ),
+            # What people of a forest were told last: asked for at sign-ins of the unknown, who must not wait longer.
+            models.Index(fields=["forest", "operation", "created_at"], name="newest_of_a_forest"),
         ]
 
     def __str__(self) -> str:
