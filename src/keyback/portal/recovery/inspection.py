@@ -14,7 +14,7 @@ from keyback.portal.recovery.subjects import audit
 from keyback.portal.recovery.unlocking import may_reset
 from keyback.portal.writeback.preparation import AlreadyWaiting, NoAgent, prepare, submit_unsealed
 from keyback.protocol.limits import QUEUE_LIFE
-from keyback.protocol.messages import Flags, Operation
+from keyback.protocol.messages import Flags, Following, Operation
 
 __all__ = ["begin"]
 
@@ -54,7 +54,7 @@ def begin(recovery: Recovery, now: datetime) -> Recovery:
     return recovery
 
 
-def _meant(recovery: Recovery) -> Operation:
+def _meant(recovery: Recovery) -> Following:
     """Who is about to unlock may still choose a new password instead, where the policy has both."""
     if recovery.purpose == Purpose.CHANGE:
         return Operation.CHANGE

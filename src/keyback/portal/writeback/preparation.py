@@ -27,7 +27,7 @@ from keyback.portal.people.models import Person
 from keyback.portal.writeback.models import SealedBox, WritebackRequest
 from keyback.protocol.encoding import b64decode, b64encode
 from keyback.protocol.limits import QUEUE_LIFE
-from keyback.protocol.messages import BoxRef, Envelope, Flags, Operation
+from keyback.protocol.messages import BoxRef, Envelope, Flags, Following, Operation
 from keyback.protocol.sealing import BOX_BYTES, Sealed, box_info, load_unseal_key, seal
 from keyback.protocol.signing import sign_envelope
 
@@ -105,7 +105,7 @@ def prepare(
     tracking_id: UUID,
     deadline: datetime,
     now: datetime,
-    inspect_for: Operation = Operation.RESET,
+    inspect_for: Following = Operation.RESET,
     flags: Flags | None = None,
     initiator: str = "self",
     password_version: int | None = None,

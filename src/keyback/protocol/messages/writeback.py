@@ -19,6 +19,7 @@ __all__ = [
     "Envelope",
     "Finding",
     "Flags",
+    "Following",
     "Inspection",
     "Operation",
     "Outcome",
@@ -42,6 +43,10 @@ class Operation(StrEnum):
     EXPIRE = "expire"
 
 
+Following = Literal[Operation.RESET, Operation.CHANGE, Operation.UNLOCK]
+"""What an inspection is to be followed by."""
+
+
 class Flags(Message):
     """``unlock``: also set lockoutTime to 0. ``must_change``: the password must be changed at the next sign-in."""
 
@@ -59,8 +64,7 @@ class Envelope(Message):
 
     ``ambiguous``: another enabled account, perhaps of another forest, carries the same source anchor: write neither.
 
-    ``inspect_for``: the operation that is to follow an inspection (reset, change, unlock), whose rights and rules it is
-    judged by.
+    ``inspect_for``: the operation that is to follow an inspection, whose rights and rules it is judged by.
 
     ``initiator``: ``self``, or ``admin:<UUID>``. ``password_version``: the version of unicodePwd (replPropertyMetaData)
     seen when the account was inspected; the agent refuses when it has moved. Boxes are keyed by agent.
@@ -73,7 +77,7 @@ class Envelope(Message):
     forest_id: UUID
     object_guid: UUID
     operation: Operation
-    inspect_for: Operation = Operation.RESET
+    inspect_for: Following = Operation.RESET
     flags: Flags = Flags()
     initiator: Annotated[str, Field(pattern=r"^(self|admin:[0-9a-f-]{36})$")]
     deadline: Seq
