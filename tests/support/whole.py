@@ -23,6 +23,7 @@ from keyback.agent.events import Event, read_events
 from lab import api
 from lab.people import Kind, Person
 from lab.stack import AgentProcess, Stack
+from tests.support import portals
 from tests.support import smtp as smtp_support
 from tests.support.person import PersonAtBrowser
 from tests.support.waiting import wait_until
@@ -145,7 +146,7 @@ def build(directory: Path, forest: lab.Forest, mail: smtp_support.Sink, **given:
     """A running Keyback in ``directory``. The caller stops it: ``whole.stack.stop()``."""
     stack = Stack(directory, mail=(mail.host, mail.port), forests=[forest], **given)
     try:
-        stack.create()
+        portals.create(stack)
         # A reverse proxy in front, as most portals have: real browsers, too, can then come from addresses of their own.
         stack.config.write_text(f"trusted_proxies = 1\n{stack.config.read_text('utf-8')}", "utf-8")
         stack.portal.start()

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support import smtp as smtp_support
+from tests.support import portals
 from tests.support.canary import traces
 
 import lab
-from lab.stack import KEYBACK, AgentProcess, Stack
+from lab.stack import KEYBACK, AgentProcess
 
 pytestmark = pytest.mark.lab
 
@@ -24,14 +24,10 @@ NAMES = ["configuration.json", "status.json", "versions.json", "checks.json", "e
 @pytest.fixture(scope="module")
 def agent(tmp_path_factory: pytest.TempPathFactory, forest: lab.Forest) -> Iterator[AgentProcess]:
     """Onboarded, confirmed, its people pushed."""
-    with smtp_support.sink() as mail:
-        stack = Stack(tmp_path_factory.mktemp("bundle"), mail=(mail.host, mail.port), forests=[forest])
-        stack.create()
-        stack.portal.start()
+    with portals.running(tmp_path_factory.mktemp("bundle"), forest) as stack:
         agent = stack.onboard("bundled")
         assert bundle(agent, "sync", "run").returncode == 0
         yield agent
-        stack.stop()
 
 
 def bundle(agent: AgentProcess, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

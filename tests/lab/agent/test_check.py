@@ -15,7 +15,7 @@ from typing import Any
 import ldap
 import pytest
 from tests.lab.service import Service
-from tests.support import smtp as smtp_support
+from tests.support import portals
 
 import lab
 from keyback.agent.checks import servers
@@ -34,12 +34,8 @@ DIRSYNC_ALL = "1131f6ad-9c07-11d1-f79f-00c04fc2dcd2"
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, forest: lab.Forest) -> Iterator[Stack]:
-    with smtp_support.sink() as mail:
-        stack = Stack(tmp_path_factory.mktemp("check"), mail=(mail.host, mail.port), forests=[forest])
-        stack.create()
-        stack.portal.start()
+    with portals.running(tmp_path_factory.mktemp("check"), forest) as stack:
         yield stack
-        stack.stop()
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,11 @@ import select
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from tests.support import smtp as smtp_support
+from tests.support import portals
 from tests.support.waiting import wait_until
 
 import lab
@@ -65,20 +65,12 @@ class Tap:
 
 @contextmanager
 def tapped(folder: Path, forest: lab.Forest) -> Iterator[tuple[Stack, Tap]]:
-    with smtp_support.sink() as mail:
-        stack = Stack(folder, mail=(mail.host, mail.port), forests=[forest])
-        stack.create()
-        stack.portal.start()
-        port = free_port()
-        tap = Tap(port, int(stack.url.rsplit(":", 1)[1]))
-        try:
-            agent = stack.onboard("tapped")
-            agent.config.write_text(agent.config.read_text().replace(stack.url, f"http://127.0.0.1:{port}"))
-            agent.start()
-            yield stack, tap
-        finally:
-            stack.stop()
-            tap.close()
+    port = free_port()
+    with portals.running(folder, forest) as stack, closing(Tap(port, int(stack.url.rsplit(":", 1)[1]))) as tap:
+        agent = stack.onboard("tapped")
+        agent.config.write_text(agent.config.read_text().replace(stack.url, f"http://127.0.0.1:{port}"))
+        agent.start()
+        yield stack, tap
 
 
 def test_the_heartbeat_holds_figures_and_a_version_and_nothing_else(tmp_path: Path, forest: lab.Forest) -> None:

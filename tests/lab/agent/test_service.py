@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from tests.lab.agent.service import numbers, run, running, state, wait_for
-from tests.support import smtp as smtp_support
+from tests.support import portals
 from tests.support.proxy import forward_proxy
 from tests.support.waiting import wait_until
 
@@ -30,12 +30,8 @@ pytestmark = pytest.mark.lab
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, forest: lab.Forest) -> Iterator[Stack]:
     """A portal that runs."""
-    with smtp_support.sink() as mail:
-        stack = Stack(tmp_path_factory.mktemp("service"), mail=(mail.host, mail.port), forests=[forest])
-        stack.create()
-        stack.portal.start()
+    with portals.running(tmp_path_factory.mktemp("service"), forest) as stack:
         yield stack
-        stack.stop()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from tests.support import smtp as smtp_support
+from tests.support import portals
 from tests.support.terminal import Terminal
 
 from keyback.agent.config import load
@@ -22,12 +22,8 @@ pytestmark = pytest.mark.lab
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, forest: Forest) -> Iterator[Stack]:
-    with smtp_support.sink() as mail:
-        stack = Stack(tmp_path_factory.mktemp("setup"), mail=(mail.host, mail.port), forests=[forest])
-        stack.create()
-        stack.portal.start()
+    with portals.running(tmp_path_factory.mktemp("setup"), forest) as stack:
         yield stack
-        stack.stop()
 
 
 def code(stack: Stack) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.lab.agent.service import numbers, run, running, state, wait_for
-from tests.support import smtp as smtp_support
+from tests.support import portals
 from tests.support.waiting import wait_until
 
 from keyback.agent.events import read_events
@@ -25,12 +25,8 @@ NewPerson = Callable[..., Person]
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, forest: Forest) -> Iterator[Stack]:
-    with smtp_support.sink() as mail:
-        stack = Stack(tmp_path_factory.mktemp("switch"), mail=(mail.host, mail.port), forests=[forest])
-        stack.create()
-        stack.portal.start()
+    with portals.running(tmp_path_factory.mktemp("switch"), forest) as stack:
         yield stack
-        stack.stop()
 
 
 @pytest.fixture(scope="module")
