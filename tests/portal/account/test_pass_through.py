@@ -113,6 +113,17 @@ def test_whoever_must_change_the_password_does_that_first_and_is_then_signed_in(
     assert walker.get("/account").heading == "Your account"
 
 
+def test_a_locked_account_is_told_before_a_password_is_typed(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    signed_in(walker, directory)
+    walker.post(CHANGE, walker.get(CHANGE).forms[CHANGE])
+    directory.inspect(ada, OutcomeCode.LOCKED_OUT)
+    page = walker.get("/recover/wait")
+    assert page.heading == "Your account is locked"
+    assert "sealing" not in page.data
+
+
 @pytest.mark.parametrize(
     ("code", "told"),
     [
