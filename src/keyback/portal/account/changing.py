@@ -35,7 +35,7 @@ def begin(request: HttpRequest, found: SignedIn, now: datetime) -> Recovery:
             recovery = move(recovery, Event.LAST_GATE_OPENED_CLOUD, gates_opened=[PASSWORD])
         else:
             recovery = move(recovery, Event.LAST_GATE_OPENED, gates_opened=[PASSWORD])
-            recovery = inspection.begin(recovery, now)
+            recovery = inspection.begin(recovery, now, may_reset=False)
     browser.enter_within(request, recovery)
     browser.rise(request, recovery)
     return recovery

@@ -10,8 +10,11 @@ from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db import connection
+
+from keyback.portal import sql
 from keyback.portal.account.hold import HELD, is_held
-from keyback.portal.agents.models import Agent
+from keyback.portal.agents.models import Agent, AgentForest
 from keyback.portal.methods import installed
 from keyback.portal.organizations.models import Forest, Organization
 from keyback.portal.people import seats
@@ -42,31 +45,21 @@ def refusal_of_organization(organization: Organization, now: datetime) -> str | 
         return "SSPR_0009"
     if not organization_methods(organization):
         return "SSPR_0011"
-    people = Person.objects.filter(organization=organization, enabled=True, removed_at=None)
-    if not Forest.objects.filter(organization=organization).exists():
-        return None
-    if people.filter(source=Person.Source.CLOUD).exists():
-        return None
-    return refusal_of_directory(organization, now)
+    with connection.cursor() as cursor:
+        cursor.execute(_ALL_IN_DIRECTORIES, sql.values(organization=organization.id))
+        all_in_directories = bool(cursor.fetchone()[0])
+    return refusal_of_directory(organization, now) if all_in_directories else None
 
 
 def refusal_of_directory(organization: Organization, now: datetime) -> str | None:
     """SSPR_0010 or _0030 where no agent of the organization could be asked anything, else None."""
-    agents = Agent.objects.filter(
-        organization=organization, forests__writeback=True, forests__forest__writeback=True
-    ).distinct()
-    return _health(agents.values_list("state", "last_seen_at"), now)
+    return _health(sql.instances(_ABLE, sql.values(organization=organization.id), Agent), now)
 
 
 def refusal_of_forest(organization_id: UUID, forest_id: UUID | None, now: datetime) -> str | None:
     """The same where no agent that serves this forest could be asked."""
-    agents = Agent.objects.filter(
-        organization_id=organization_id,
-        forests__forest=forest_id,
-        forests__writeback=True,
-        forests__forest__writeback=True,
-    )
-    return _health(agents.values_list("state", "last_seen_at"), now)
+    given = sql.values(organization=organization_id, forest=forest_id)
+    return _health(sql.instances(f"{_ABLE} AND f.id = %(forest)s", given, Agent), now)
 
 
 def refusal_of_scope(person: Person, policy: Policy | None, now: datetime, *, take_seat: bool) -> str | None:
@@ -104,8 +97,22 @@ def gates_held(person: Person, policy: Policy) -> set[str]:
     return {method.gate for method in methods if method.ready() and method.masks(person)}
 
 
-def _health(agents: Iterable[tuple[str, datetime | None]], now: datetime) -> str | None:
-    seen = [last for state, last in agents if state == Agent.State.CONFIRMED]
+_ALL_IN_DIRECTORIES = f"""
+SELECT EXISTS (SELECT 1 FROM {Forest._meta.db_table} WHERE organization_id = %(organization)s)
+AND NOT EXISTS (SELECT 1 FROM {Person._meta.db_table}
+    WHERE organization_id = %(organization)s AND enabled AND removed_at IS NULL AND source = 'cloud')
+"""  # noqa: S608 — table names
+# An agent that serves several forests stands there several times.
+_ABLE = f"""
+SELECT {sql.columns(Agent, "a")} FROM {Agent._meta.db_table} a
+JOIN {AgentForest._meta.db_table} af ON af.agent_id = a.id AND af.writeback
+JOIN {Forest._meta.db_table} f ON f.id = af.forest_id AND f.writeback
+WHERE a.organization_id = %(organization)s
+"""  # noqa: S608 — table names
+
+
+def _health(agents: Iterable[tuple[Agent]], now: datetime) -> str | None:
+    seen = [agent.last_seen_at for (agent,) in agents if agent.state == Agent.State.CONFIRMED]
     if not seen:
         return "SSPR_0010"
     return None if any(last is not None and now - last < _ALIVE for last in seen) else "SSPR_0030"

@@ -126,14 +126,16 @@ def open_gate(recovery: Recovery, method: str, now: datetime) -> Recovery:
         refusal = refusal_of_person(person, policy, now, take_seat=True, opened=opened)
         if refusal is None and policy is not None and len(opened) < policy.gates:
             recovery = move(recovery, Event.GATE_OPENED, gates_opened=opened)
-            return _look_early(recovery, person, now) if opened else recovery
+            return _look_early(recovery, policy, now) if opened else recovery
         return _last_gate(recovery, policy, opened, refusal, now)
 
 
-def _look_early(recovery: Recovery, person: Person, now: datetime) -> Recovery:
+def _look_early(recovery: Recovery, policy: Policy, now: datetime) -> Recovery:
     """A protected account, a missing right or a dead agent is told before the person proves any more."""
     waits = recovery.request_id is not None or recovery.inspection is not None
-    return recovery if waits or person.source == Person.Source.CLOUD else inspection.begin(recovery, now)
+    if waits or person_or_nobody(recovery).source == Person.Source.CLOUD:
+        return recovery
+    return inspection.begin(recovery, now, may_reset=policy.reset)
 
 
 def _last_gate(
@@ -154,4 +156,6 @@ def _last_gate(
         return move(recovery, Event.NOT_WRITABLE, refusal=refusal)
     if recovery.inspection is not None:
         return move(recovery, Event.WRITABLE)
-    return recovery if recovery.request_id is not None else inspection.begin(recovery, now)
+    if recovery.request_id is not None:
+        return recovery
+    return inspection.begin(recovery, now, may_reset=policy is not None and policy.reset)

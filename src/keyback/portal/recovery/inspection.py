@@ -11,7 +11,6 @@ from keyback.portal.people.binding import PersonBent
 from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import move
 from keyback.portal.recovery.subjects import audit
-from keyback.portal.recovery.unlocking import may_reset
 from keyback.portal.writeback.preparation import AlreadyWaiting, NoAgent, prepare, submit_unsealed
 from keyback.protocol.limits import QUEUE_LIFE
 from keyback.protocol.messages import Flags, Following, Operation
@@ -21,8 +20,9 @@ __all__ = ["begin"]
 _log = logging.getLogger(__name__)
 
 
-def begin(recovery: Recovery, now: datetime) -> Recovery:
-    """Asks an agent to look; for a locked recovery that has a gate open.
+def begin(recovery: Recovery, now: datetime, *, may_reset: bool) -> Recovery:
+    """Asks an agent to look; for a locked recovery that has a gate open. ``may_reset``: whether the person's policy has
+    resets; for a change it does not matter.
 
     Where the person has an unfinished request (another browser, an earlier try) nothing is asked yet, and the waiting
     page calls again.
@@ -38,7 +38,7 @@ def begin(recovery: Recovery, now: datetime) -> Recovery:
             deadline=now + timedelta(seconds=QUEUE_LIFE),
             now=now,
             # So that a right that will be needed is missed now, not then, and none that will not.
-            inspect_for=(meant := _meant(recovery)),
+            inspect_for=(meant := _meant(recovery, may_reset)),
             flags=Flags(unlock=meant is Operation.RESET),
         )
         request = submit_unsealed(preparation, person, now)
@@ -54,11 +54,11 @@ def begin(recovery: Recovery, now: datetime) -> Recovery:
     return recovery
 
 
-def _meant(recovery: Recovery) -> Following:
+def _meant(recovery: Recovery, may_reset: bool) -> Following:
     """Who is about to unlock may still choose a new password instead, where the policy has both."""
     if recovery.purpose == Purpose.CHANGE:
         return Operation.CHANGE
-    return Operation.RESET if may_reset(recovery) else Operation.UNLOCK
+    return Operation.RESET if may_reset else Operation.UNLOCK
 
 
 def _refused(recovery: Recovery, refusal: str, now: datetime) -> Recovery:

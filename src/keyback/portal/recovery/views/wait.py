@@ -15,6 +15,7 @@ from keyback.portal.recovery.guard import step, where
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.moves import keep_time
 from keyback.portal.recovery.rows import locked
+from keyback.portal.recovery.unlocking import may_reset
 
 __all__ = ["state", "wait"]
 
@@ -50,4 +51,4 @@ def _begin_if_free(recovery: Recovery) -> None:
     with transaction.atomic():
         recovery = locked(recovery)
         if recovery.state == State.INSPECT and recovery.request_id is None:
-            inspection.begin(recovery, timezone.now())
+            inspection.begin(recovery, timezone.now(), may_reset=may_reset(recovery))
