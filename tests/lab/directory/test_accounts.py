@@ -8,7 +8,16 @@ from uuid import UUID, uuid4
 import pytest
 from tests.lab.directory.conftest import NewAccount
 
-from keyback.directory import Account, Connection, errors, find_account, read_account, read_back
+from keyback.directory import (
+    Account,
+    Connection,
+    errors,
+    find_account,
+    people_called,
+    read_account,
+    read_back,
+    read_domain,
+)
 from lab import Forest, api
 from lab.people import INITIAL_PASSWORD, Kind, person
 
@@ -122,6 +131,7 @@ def test_an_account_is_found_by_both_its_names(forest: Forest, connection: Conne
 def test_no_text_reaches_beyond_the_name(connection: Connection, name: str) -> None:
     with pytest.raises(errors.NotFound):
         find_account(connection, name)
+    assert people_called(connection, read_domain(connection), name) == []
 
 
 def test_an_unknown_guid_is_not_found(connection: Connection) -> None:
