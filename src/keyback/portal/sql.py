@@ -6,14 +6,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import connection
 from django.db.models import Model
 from django.db.models.expressions import Col
 
-__all__ = ["aware", "columns", "instances", "quoted", "values"]
+__all__ = ["aware", "columns", "instances", "quoted", "select", "values"]
+
+M = TypeVar("M", bound=Model)
 
 
 def values(**given: object) -> dict[str, Any]:
@@ -41,23 +43,31 @@ def columns(model: type[Model], alias: str) -> str:
     return ", ".join(f"{alias}.{field.column}" for field in model._meta.concrete_fields)
 
 
+def select(model: type[M], condition: str, **given: object) -> list[M]:
+    """Instances of one model. ``condition``: what stands after WHERE, with ``given`` as its parameters."""
+    table = model._meta.db_table
+    statement = f"SELECT {columns(model, table)} FROM {table} WHERE {condition}"  # noqa: S608 — words of ours
+    return [row for (row,) in instances(statement, values(**given), model)]
+
+
 def instances(statement: str, parameters: Mapping[str, Any], *models: type[Model]) -> list[tuple[Any, ...]]:
-    """The rows of a statement that selects the `columns` of these models one after the other, as an instance of each;
-    None for what an outer join did not find."""
+    """The rows of a statement that selects the `columns` of these models one after the other, as an instance of each
+    (None for what an outer join did not find), and then whatever else it selects, as it comes."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
         rows = cursor.fetchall()
     readers = [_reader(model, connection.vendor) for model in models]
     found = []
     for row in rows:
-        start, made = 0, []
+        start = 0
+        made: list[Any] = []
         for model, (names, key, converters) in zip(models, readers, strict=True):
             cells = list(row[start : start + len(names)])
             start += len(names)
             for position, column, converter in converters:
                 cells[position] = converter(cells[position], column, connection)
             made.append(None if cells[key] is None else model.from_db(connection.alias, names, cells))
-        found.append(tuple(made))
+        found.append((*made, *row[start:]))
     return found
 
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from keyback.errors import KeybackError
+from keyback.portal import sql
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.organizations.dns import NameServer, txt_records
@@ -250,7 +251,9 @@ def _write_administrator(row: Administrator, activity: Activity, address: str, b
 def administrators(organization: Organization) -> list[tuple[Administrator, str]]:
     """Each with the address in clear; without those whose row was bent."""
     found = []
-    for row in Administrator.objects.filter(organization=organization).order_by("name", "id"):
+    for row in sql.select(
+        Administrator, "organization_id = %(organization)s ORDER BY name, id", organization=organization.pk
+    ):
         try:
             found.append((row, open_value(organization.id, row.id, "mail", row.mail)))
         except VaultMismatch:

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 from django.db import transaction
 
+from keyback.portal import sql
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.people.models import ContactDatum, Person
@@ -127,8 +128,12 @@ def phones_of(person: Person, kind: ContactDatum.Kind) -> list[tuple[ContactDatu
 
 
 def _values(person: Person, *kinds: ContactDatum.Kind) -> list[tuple[ContactDatum, str]]:
-    rows = ContactDatum.objects.filter(organization_id=person.organization_id, person=person, kind__in=kinds).order_by(
-        "position", "id"
+    rows = sql.select(
+        ContactDatum,
+        "organization_id = %(organization)s AND person_id = %(person)s"
+        f" AND kind IN ({sql.quoted(kind.value for kind in kinds)}) ORDER BY position, id",
+        organization=person.organization_id,
+        person=person.pk,
     )
     return [(row, value) for row in rows if (value := _value(row, place_of(person))) is not None]
 

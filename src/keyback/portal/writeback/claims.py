@@ -102,8 +102,8 @@ def claim(agent: Agent, poll: Poll, now: datetime) -> list[Work]:
     )
     lock = "FOR UPDATE OF w SKIP LOCKED" if connection.features.has_select_for_update_skip_locked else ""
     statement = _CLAIM.format(**_TABLES, own_box=_OWN_BOX.format(**_TABLES), lock=lock)
-    rows = sorted(WritebackRequest.objects.raw(statement, params), key=lambda row: row.created_at)
-    return [_work(row, now) for row in rows]
+    rows = sql.instances(statement, params, WritebackRequest)
+    return [_work(row, box, now) for row, box in sorted(rows, key=lambda found: found[0].created_at)]
 
 
 def _take_back(agent: Agent, poll: Poll, now: datetime) -> None:
@@ -123,9 +123,8 @@ def _take_back(agent: Agent, poll: Poll, now: datetime) -> None:
             before.filter(state=State.UNRESOLVED, lease_until__gt=now).update(lease_until=None)
 
 
-def _work(row: WritebackRequest, now: datetime) -> Work:
+def _work(row: WritebackRequest, box: bytes | memoryview | None, now: datetime) -> Work:
     resolve = row.state == State.UNRESOLVED
-    box: bytes | memoryview | None = vars(row)["box"]
     until = row.resolve_until if resolve else row.expires_at
     return Work(
         kind="resolve" if resolve else "execute",

@@ -137,18 +137,22 @@ def finish(agent: Agent, request_id: UUID, outcome: Outcome, now: datetime) -> O
     return OutcomeReceipt(result="recorded")
 
 
-_TO_FINISH = f"""
-SELECT {sql.columns(WritebackRequest, "w")} FROM {WritebackRequest._meta.db_table} w
-WHERE w.id = %(request)s AND w.organization_id = %(organization)s AND EXISTS (
-    SELECT 1 FROM {AgentForest._meta.db_table} f WHERE f.agent_id = %(agent)s AND f.forest_id = w.forest_id)
-"""  # noqa: S608 — table names
+_OF_ITS_FORESTS = f"""
+id = %(request)s AND organization_id = %(organization)s
+AND forest_id IN (SELECT f.forest_id FROM {AgentForest._meta.db_table} f WHERE f.agent_id = %(agent)s)
+"""  # noqa: S608 — a table's name
 
 
 def _to_finish(agent: Agent, request_id: UUID) -> WritebackRequest | None:
     lock = "FOR UPDATE" if connection.features.has_select_for_update else ""
-    given = sql.values(request=request_id, organization=agent.organization_id, agent=agent.id)
-    rows = sql.instances(_TO_FINISH + lock, given, WritebackRequest)
-    return rows[0][0] if rows else None
+    rows = sql.select(
+        WritebackRequest,
+        _OF_ITS_FORESTS + lock,
+        request=request_id,
+        organization=agent.organization_id,
+        agent=agent.id,
+    )
+    return next(iter(rows), None)
 
 
 def _may_say(row: WritebackRequest, agent: Agent, outcome: Outcome) -> bool:
