@@ -208,6 +208,19 @@ def test_renamed_moved_and_disabled_people_are_followed(
         assert account in present()
 
 
+def test_a_deletion_is_a_change_to_an_account_that_may_look_into_deleted_objects(
+    forest: Forest, make_bridge: Callable[..., Bridge], new_person: Callable[..., LabPerson]
+) -> None:
+    seeing = {"bind_dn": forest.administrator_upn, "password_file": forest.administrator_password_file}
+    bridge = make_bridge(forest, **seeing)
+    account = new_person().account
+    bridge.whole()
+    api.delete_person(forest, account)
+    run = bridge.catch_up()
+    assert run is not None and (run.kind, run.removed) == ("changes", 1)
+    assert account not in present()
+
+
 def test_a_sweep_finds_a_deletion_that_no_change_shows(
     bridge: Bridge, forest: Forest, new_person: Callable[..., LabPerson]
 ) -> None:
