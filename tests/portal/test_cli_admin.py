@@ -154,6 +154,7 @@ def test_a_typed_password_reaches_the_directory_and_nobody_else(
     submitted = outcome_entry("admin.submitted")
     assert submitted.actor.startswith("operator:")
     assert submitted.details["initiator"] == entry.actor
+    assert entry.details["kind"] == "pass_through"
     assert Message.objects.filter(kind="password_changed", tracking_id=request.tracking_id).count() == 1
 
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.dispatch import receiver
 
+from keyback.portal.account.kinds import kind_of
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.audit.writer import write
 from keyback.portal.messages.queue import MessageKind, enqueue
@@ -91,7 +92,11 @@ def on_outcome(sender: object, request: WritebackRequest, now: datetime, **_: ob
         actor=initiator,
         now=now,
         tracking_id=request.tracking_id,
-        details={"outcome": request.outcome_code or "expired", "person": str(request.person_id)},
+        details={
+            "outcome": request.outcome_code or "expired",
+            "person": str(request.person_id),
+            "kind": kind_of(request.person),
+        },
     )
     if request.outcome_code != OutcomeCode.DONE or request.operation == Operation.EXPIRE:
         return
