@@ -2,7 +2,8 @@
 behind it.
 
 Both take turns under wrk, so that both meet the same noise of the machine. On two cores the load generator and
-PostgreSQL run beside them, so read the CPU for each page as well as the rate.
+PostgreSQL run beside them; where others do too, the rate says how much of the machine was left, and the CPU for each
+page what it costs.
 """
 
 from __future__ import annotations
@@ -46,7 +47,10 @@ class Load:
 
     def told(self, name: str) -> str:
         server, wrk = (seconds * 1000 / self.answers for seconds in (self.cpu, self.wrk))
-        return f"  {name:<22}{self.rate:8,.0f} a second   {server:6.3f} ms CPU for each   load generator {wrk:6.3f} ms"
+        return (
+            f"  {name:<22}{self.rate:8,.0f} a second   {server:6.3f} ms CPU for each   load generator {wrk:6.3f} ms"
+            f"   the processes got {self.cpu / self.wall:.2f} cores"
+        )
 
 
 def run() -> None:
