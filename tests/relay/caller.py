@@ -29,7 +29,8 @@ class Caller:
 
     def __init__(self, url: str, agent: AgentWithKeys) -> None:
         self.agent = agent
-        self.http = httpx2.Client(base_url=url, timeout=70, trust_env=False)
+        # Plain http: without `verify` each caller would read all certificate authorities first, which takes 30 ms.
+        self.http = httpx2.Client(base_url=url, timeout=70, trust_env=False, verify=False)
         self._token: str | None = None
 
     @property

@@ -23,7 +23,7 @@ from tests.support.ports import free_port
 
 
 def request(port: int, path: str) -> httpx2.Response:
-    with httpx2.Client(trust_env=False, timeout=30) as client:
+    with httpx2.Client(trust_env=False, timeout=30, verify=False) as client:
         return client.get(f"http://127.0.0.1:{port}{path}")
 
 
@@ -86,7 +86,7 @@ class Onboarded:
         path, body = f"/agents/v1/{call}", message.model_dump_json().encode()
         signature = sign_agent_call(self.sign, self.agent_id, path, body)
         headers = {"Authorization": f"Bearer {self.bearer}", "Keyback-Signature": signature}
-        with httpx2.Client(trust_env=False, timeout=30) as client:
+        with httpx2.Client(trust_env=False, timeout=30, verify=False) as client:
             answer = client.post(self.url + path, content=body, headers=headers | {"Content-Type": "application/json"})
         assert answer.status_code == 200, answer.text
         return answer.json()
@@ -99,7 +99,7 @@ def new_agent(portal: Portal, port: int) -> Onboarded:
     code = portal.run("agent-code", "create", "example").stdout.split()[-1]
     new = candidate(code)
     url = f"http://127.0.0.1:{port}"
-    with httpx2.Client(trust_env=False, timeout=30) as client:
+    with httpx2.Client(trust_env=False, timeout=30, verify=False) as client:
         given = {"Content-Type": "application/json", "Keyback-Signature": new.signature}
         answer = client.post(f"{url}/agents/v1/onboard", content=new.body, headers=given)
     assert answer.status_code == 201, answer.text
@@ -111,7 +111,7 @@ def new_agent(portal: Portal, port: int) -> Onboarded:
     claims = {"iss": str(agent.agent_id), "sub": str(agent.agent_id), "aud": told["audience"], "iat": moment}
     claims |= {"exp": moment + 60, "jti": str(uuid4())}
     assertion = jwt.encode({"alg": "Ed25519"}, claims, OKPKey.import_key(new.sign), algorithms=["Ed25519"])
-    with httpx2.Client(trust_env=False, timeout=30) as client:
+    with httpx2.Client(trust_env=False, timeout=30, verify=False) as client:
         token = client.post(f"{url}/agents/v1/token", data=token_form(assertion))
     agent.bearer = token.json()["access_token"]
     return agent

@@ -38,7 +38,7 @@ def served(portal: Portal) -> Iterator[Running]:
 def request(port: int, path: str, data: bytes | None = None, **headers: str) -> httpx2.Response:
     method = "GET" if data is None else "POST"
     given = {name.replace("_", "-"): value for name, value in headers.items()}
-    with httpx2.Client(trust_env=False, timeout=30) as client:
+    with httpx2.Client(trust_env=False, timeout=30, verify=False) as client:
         return client.request(method, f"http://127.0.0.1:{port}{path}", content=data, headers=given)
 
 

@@ -33,8 +33,10 @@ SENT_FOR_SURE = ["after_modify_before_journal", "after_journal_before_report", "
 def crashing(tmp_path_factory: pytest.TempPathFactory, forest: lab.Forest) -> Iterator[Whole]:
     with smtp_support.sink() as mail:
         whole = build(tmp_path_factory.mktemp("crashes"), forest, mail)
-        yield whole
-        whole.stack.stop()
+        try:
+            yield whole
+        finally:
+            whole.stack.stop()
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -308,8 +308,8 @@ def test_what_was_claimed_is_finished_before_it_stops(stack: Stack, forest: lab.
 def test_it_starts_without_a_portal_and_works_when_there_is_one(stack: Stack, agent: AgentProcess) -> None:
     stack.portal.stop()
     try:
-        agent.start()
         began = datetime.now(UTC)
+        agent.start()
         wait_for(agent, "32014", began)
         wait_for(agent, "32002", began)
         wait_for(agent, "32015", began)
