@@ -57,12 +57,33 @@ def test_init_makes_configuration_keys_and_database_that_others_cannot_read(keyb
     keyback.ok("org", "list")
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://reset.example.com/keyback", "https://reset.example.com/?a=b", "https://reset.example.com#a"),
+        *("https://me:secret@reset.example.com", "https://reset.example.com:99999", "https://", "https://:8443"),
+        *("http://reset.example.com", "http://localhost.example.com", "http://127.example.com", "reset.example.com"),
+    ],
+)
+def test_what_is_no_address_for_people_is_refused(keyback: Keyback, url: str) -> None:
+    said = keyback.refused("init", "--dir", keyback.config.parent, "--public-url", url)
+    assert "secret" not in said
+    assert not keyback.config.exists()
+
+
+def test_browsers_say_it_in_small_letters_and_without_the_usual_port(keyback: Keyback) -> None:
+    keyback.ok("init", "--dir", keyback.config.parent, "--public-url", "https://Reset.Example.com:443/")
+    made = load(keyback.config)
+    assert (made.origin, made.host_header) == ("https://reset.example.com", "reset.example.com")
+
+
 def test_the_address_may_be_one_of_ipv6(keyback: Keyback) -> None:
     keyback.ok("init", "--dir", keyback.config.parent, "--public-url", "http://[::1]:18000")
     made = load(keyback.config)
     assert made.listen == "[::1]:18000"
     name, _port = split_domain_port("[::1]:18000")  # as Django reads what a browser sends
     assert validate_host(name, [made.host_header])
+    assert made.origin == "http://[::1]:18000"
 
 
 def test_init_on_postgresql(keyback: Keyback, postgres: str) -> None:

@@ -30,6 +30,7 @@ from keyback.directory import (
     is_name,
 )
 from keyback.errors import ConfigurationError
+from keyback.loopback import is_loopback
 from keyback.password_settings import PasswordSettings
 from keyback.protocol.limits import MAX_WORK_PER_POLL
 from keyback.protocol.messages import Operation
@@ -290,10 +291,9 @@ def secure_url(value: str) -> str:
     """The portal's address without a slash at the end. Raises ValueError for plain http beyond loopback."""
     url = urlsplit(value)
     host = url.hostname or ""
-    local = host in ("localhost", "::1") or host.startswith("127.")
     if not host or url.username or url.query or url.fragment:
         raise ValueError("must be an address such as https://portal.example.com")
-    if url.scheme == "https" or (url.scheme == "http" and local):
+    if url.scheme == "https" or (url.scheme == "http" and is_loopback(host)):
         return value.rstrip("/")
     raise ValueError("must begin with https:// (plain http is for loopback only)")
 

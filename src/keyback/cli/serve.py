@@ -19,6 +19,7 @@ import click
 
 from keyback.cli.portal import DEFAULT_CONFIG, use
 from keyback.errors import ConfigurationError
+from keyback.loopback import is_loopback
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -149,7 +150,7 @@ def _address(config: Config) -> tuple[str, int]:
         raise ConfigurationError("tls_certificate and tls_key go together: set both or none")
     if encrypted and not config.secure:
         raise ConfigurationError("public_url: must begin with https://, since tls_certificate is set")
-    if not encrypted and not host.startswith(("127.", "localhost")) and host != "::1":
+    if not encrypted and not is_loopback(host):
         raise ConfigurationError(
             f'listen: plain http is for loopback only, and "{config.listen}" is not: set tls_certificate and tls_key, '
             "or listen on 127.0.0.1 behind a proxy that ends TLS"

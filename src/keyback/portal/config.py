@@ -28,11 +28,10 @@ from pydantic import (
 )
 
 from keyback.errors import ConfigurationError
+from keyback.loopback import is_loopback
 from keyback.password_settings import PasswordSettings
 
 __all__ = ["Config", "GatewayConfig", "MailConfig", "PasswordsConfig", "ServiceConfig", "Template", "load", "read"]
-
-LOOPBACK = ("127.", "localhost", "[::1]", "::1")
 
 
 class _Frozen(BaseModel):
@@ -51,7 +50,7 @@ class MailConfig(_Frozen):
 
     @model_validator(mode="after")
     def _encrypted_unless_local(self) -> MailConfig:
-        if self.security == "none" and not self.host.startswith(LOOPBACK):
+        if self.security == "none" and not is_loopback(self.host):
             raise ValueError('security "none" is only for a mail server on this machine: use "starttls" or "tls"')
         return self
 
@@ -135,7 +134,7 @@ def _placeholders(text: str) -> Iterator[str]:
 
 def _secure(value: str) -> str:
     url = urlsplit(value)
-    if url.scheme == "https" or (url.scheme == "http" and (url.hostname or "").startswith(LOOPBACK)):
+    if url.scheme == "https" or (url.scheme == "http" and is_loopback(url.hostname or "")):
         return value
     raise ValueError("must begin with https:// (plain http is for loopback only)")
 
@@ -182,7 +181,15 @@ class Config(_Frozen):
     @field_validator("public_url")
     @classmethod
     def _secure_url(cls, value: str) -> str:
-        return _secure(value).rstrip("/")
+        value = _secure(value).rstrip("/")
+        url = urlsplit(value)
+        try:
+            url.port  # noqa: B018 — raises where it is none
+        except ValueError:
+            raise ValueError("has a port that is none") from None
+        if not url.hostname or url.username is not None or url.path or url.query or url.fragment:
+            raise ValueError("must be a scheme and a name, perhaps with a port, like https://reset.example.com")
+        return value
 
     @property
     def secure(self) -> bool:
@@ -191,6 +198,13 @@ class Config(_Frozen):
     @property
     def host(self) -> str:
         return urlsplit(self.public_url).hostname or ""
+
+    @property
+    def origin(self) -> str:
+        """``public_url`` as browsers say it: in small letters, and without the port that goes without saying."""
+        url = urlsplit(self.public_url)
+        usual = {"https": 443, "http": 80}[url.scheme]
+        return f"{url.scheme}://{self.host_header}" + (f":{url.port}" if url.port not in (None, usual) else "")
 
     @property
     def host_header(self) -> str:

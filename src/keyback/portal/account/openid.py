@@ -29,9 +29,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from keyback.errors import KeybackError
+from keyback.loopback import is_loopback
 from keyback.portal.account.attempts import Attempt, note, noted
 from keyback.portal.account.models import FederatedSubject, Provider
-from keyback.portal.config import LOOPBACK
 from keyback.portal.organizations.lookup import domain_of, normalise_user_id, resolve
 from keyback.portal.people.models import Person
 from keyback.portal.vault import VaultMismatch, open_value, seal_value
@@ -235,7 +235,7 @@ def _return_to() -> str:
 
 def _secure(url: str) -> None:
     parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and (parts.hostname or "").startswith(LOOPBACK)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname or "")):
         raise ProviderUnusable("its addresses must begin with https:// (plain http is for loopback only)")
 
 

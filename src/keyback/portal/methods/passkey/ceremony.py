@@ -70,7 +70,7 @@ def make(answer: dict[str, Any], challenge: bytes) -> Made:
             credential=answer,
             expected_challenge=challenge,
             expected_rp_id=settings.CONFIG.host,
-            expected_origin=settings.CONFIG.public_url,
+            expected_origin=settings.CONFIG.origin,
             require_user_verification=True,
         )
     except Exception as error:
@@ -96,7 +96,7 @@ def use(answer: dict[str, Any], challenge: bytes, public_key: bytes, counter: in
             credential=answer,
             expected_challenge=challenge,
             expected_rp_id=settings.CONFIG.host,
-            expected_origin=settings.CONFIG.public_url,
+            expected_origin=settings.CONFIG.origin,
             credential_public_key=public_key,
             credential_current_sign_count=counter,
             require_user_verification=True,
