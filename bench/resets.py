@@ -116,10 +116,10 @@ def _one(database: psycopg.Connection, browser: PersonAtBrowser, boxes: dict[str
         raise RuntimeError(f"not accepted: {answer.status_code}")
     pauses = page_pauses()
     while time.monotonic() < submitted + 60:
-        for told in database.notifies(timeout=next(pauses), stop_after=1):
+        if told := list(database.notifies(timeout=next(pauses), stop_after=1)):
             recorded = time.monotonic()
-            if told.payload != "done":
-                raise RuntimeError(f"not done but {told.payload}")
+            if told[0].payload != "done":
+                raise RuntimeError(f"not done but {told[0].payload}")
             database.execute(sql.SQL("UNLISTEN {}").format(channel))
             return submitted, recorded
         browser.http.get("/recover/state").raise_for_status()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from keyback.portal import sql
 from keyback.portal.account.models import Provider
 from keyback.portal.organizations.lookup import domain_of
 from keyback.portal.people.models import Person
@@ -19,7 +20,8 @@ class Kind(StrEnum):
 
 def kind_of(person: Person) -> Kind:
     """By their own user ID, whatever spelling of it was typed."""
-    provider = Provider.objects.filter(organization_id=person.organization_id).first()
+    found = sql.select(Provider, "organization_id = %(organization)s", organization=person.organization_id)
+    provider = next(iter(found), None)
     if provider is not None and domain_of(person.user_id) in provider.domains:
         return Kind.FEDERATED
     return Kind.CLOUD if person.source == Person.Source.CLOUD else Kind.PASS_THROUGH
