@@ -113,7 +113,7 @@ def test_somebody_unknown_is_shown_a_page_like_everybody_elses(place: Place) -> 
     def made(deadline: datetime) -> tuple[Preparation, Preparation]:
         tracking_id = uuid.uuid4()
         known = prepare(place.person, Operation.VERIFY, tracking_id=tracking_id, deadline=deadline, now=NOW)
-        unknown = decoy(place.organization, Operation.VERIFY, tracking_id=tracking_id, deadline=deadline, now=NOW)
+        unknown = decoy(place.forest, Operation.VERIFY, tracking_id=tracking_id, deadline=deadline, now=NOW)
         return known, unknown
 
     known, unknown = made(NOW + timedelta(seconds=30))
