@@ -37,6 +37,9 @@ def test_signing_in_and_changing_the_password(whole: Whole, visit: Visit) -> Non
     walk.identify(whole.user_id(person))
     walk.at("What is your password?")
     look(walk.page, "62-password")
+    walk.open("/sign-in/password/plain")
+    look(walk.page, "62-password-plain")
+    walk.open("/sign-in/password")
     with stopped(whole):
         walk.page.get_by_label("Password", exact=True).fill("wrong")
         walk.click("Sign in")
