@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+import psycopg
 from tests.support import postgres
 from tests.support.person import PersonAtBrowser
 from tests.support.smtp import Sink, sink
@@ -55,6 +56,30 @@ class Site:
     def cpu(self) -> dict[str, float]:
         """Seconds of CPU that each process has used so far."""
         return {name: sum(process.cpu_times()[:2]) for name, process in self.processes().items()}
+
+    def cpu_of_a_run(self) -> dict[str, float]:
+        """The same of what a synchronisation keeps busy besides the agent, controller and database with all that they
+        have forked."""
+        controller = self.forest.controllers[0].first
+        assert controller is not None
+        with psycopg.connect(self.database) as database:
+            backend = psutil.Process(database.info.backend_pid)
+            postgres = backend.parent()
+            assert postgres is not None
+            return {
+                "controller": _cpu(psutil.Process(controller.pid)),
+                "door": _cpu(psutil.Process(self.stack.door.pid)),
+                "database": _cpu(postgres) - _cpu(backend),
+            }
+
+
+def _cpu(process: psutil.Process) -> float:
+    """Seconds of it and of all below it."""
+    total = 0.0
+    for one in (process, *process.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            total += sum(one.cpu_times()[:2])
+    return total
 
 
 @contextmanager

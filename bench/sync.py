@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import time
+from dataclasses import dataclass
 
 import click
 
@@ -36,17 +37,31 @@ def measure(here: Site) -> None:
     """Of a directory whose people the portal does not have yet; the agent must not run."""
     (forest,) = load(here.agent.config).forest
     read = [_read_alone(forest)]
-    first, memory = _whole_run(here)
+    first = _whole_run(here)
     read.append(_read_alone(forest))
-    again, _ = _whole_run(here)
+    again = _whole_run(here)
     read.append(_read_alone(forest))
     count, alone = read[0][0], sum(rate for _, rate in read) / len(read)
     each = ", ".join(f"{rate:.0f}" for _, rate in read)
-    click.echo(f"{'':34}{'people/s':>9}  of the directory's own")
+    click.echo(f"{'':34}{'people/s':>9}  of the directory's own  CPU in µs for each")
     click.echo(f"{f'paged read alone, {count} people':34}{alone:9.0f}  ({each})")
-    click.echo(f"{'first run, everybody new':34}{first:9.0f}  {first / ((read[0][1] + read[1][1]) / 2):.2f}")
-    click.echo(f"{'whole run, nobody changed':34}{again:9.0f}  {again / ((read[1][1] + read[2][1]) / 2):.2f}")
-    click.echo(f"the agent's memory at its peak: {memory / 1024:.0f} MB")
+    for name, run_, (before, after) in (
+        ("first run, everybody new", first, read[:2]),
+        ("whole run, nobody changed", again, read[1:]),
+    ):
+        ratio = run_.rate / ((before[1] + after[1]) / 2)
+        cpu = ", ".join(f"{part} {1e6 * seconds / count:.0f}" for part, seconds in run_.cpu.items())
+        click.echo(f"{name:34}{run_.rate:9.0f}  {ratio:<22.2f}  {cpu}")
+    click.echo(f"the agent's memory at its peak: {first.memory / 1024:.0f} MB")
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """``rate``: people a second. ``memory``: the agent's peak in KB. ``cpu``: seconds of each process."""
+
+    rate: float
+    memory: int
+    cpu: dict[str, float]
 
 
 def _read_alone(config: ForestConfig) -> tuple[int, float]:
@@ -60,12 +75,14 @@ def _read_alone(config: ForestConfig) -> tuple[int, float]:
         return count, count / (time.perf_counter() - begun)
 
 
-def _whole_run(here: Site) -> tuple[float, int]:
-    """People a second, and the agent's peak in KB."""
+def _whole_run(here: Site) -> _Run:
     config = str(here.agent.config)
+    before = here.cpu_of_a_run()
     with subprocess.Popen([KEYBACK, "agent", "sync", "run", "--config", config], stdout=subprocess.DEVNULL) as process:
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, "the run broke off"
+    cpu = {part: seconds - before[part] for part, seconds in here.cpu_of_a_run().items()}
     last = json.loads(here.stack.keyback("agent", "sync", "history", "--last", "1", "--json", "--config", config))
-    return last["people"] / last["seconds"], usage.ru_maxrss
+    agent = usage.ru_utime + usage.ru_stime
+    return _Run(last["people"] / last["seconds"], usage.ru_maxrss, {**cpu, "agent": agent})
