@@ -151,6 +151,26 @@ def test_what_changes_in_the_directory_changes_here(pusher: Pusher) -> None:
     assert not person.contact_data.filter(kind="mobile").exists()
 
 
+def test_what_changes_of_many_at_once_changes_of_each(pusher: Pusher) -> None:
+    people = [record(f"person{n}", mobile=f"+44 7700 900{n:03d}") for n in range(30)]
+    pusher.push(*people)
+    moved = [
+        one.model_copy(update={"surname": f"O'Neill {n}", "enabled": n % 2 == 0, "mobile": ""})
+        for n, one in enumerate(people)
+    ]
+    assert counts(pusher.push(*moved)) == (0, 30, 0)
+    assert counts(pusher.push(*moved)) == (0, 0, 0)
+    for n, one in enumerate(moved):
+        person = Person.objects.get(object_guid=one.object_guid)
+        assert (person.user_id, person.surname, person.enabled) == (
+            f"person{n}@example.test",
+            f"O'Neill {n}",
+            n % 2 == 0,
+        )
+        assert (person.seen_at, person.missing_at) == (pusher.now - timedelta(seconds=1), None)
+        assert [row.kind for row in ContactDatum.objects.filter(person=person)] == ["mail"]
+
+
 def test_a_full_run_removes_who_was_not_in_it(pusher: Pusher) -> None:
     ana, ben = record("ana"), record("ben")
     pusher.push(ana, ben, last=True)
