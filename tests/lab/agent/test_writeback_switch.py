@@ -65,7 +65,7 @@ def test_off_and_on_while_the_agent_runs(
         assert not re.search("PRIVATE", (state(agent) / "keys/unseal.json").read_text())
         late = new_person()
         wait_until(
-            lambda: "SSPR_0010" in reset(stack, forest, late.account), timeout=30, what="synchronisation goes on"
+            lambda: "SSPR_0010" in reset(stack, forest, late.account), timeout=60, what="synchronisation goes on"
         )
 
         began = datetime.now(UTC)
