@@ -18,7 +18,7 @@ from django.utils.translation import get_language
 
 from keyback.portal.humancheck import work
 from keyback.portal.middleware import tracking_id_of
-from keyback.portal.organizations.models import Organization
+from keyback.portal.organizations.lookup import Front
 from keyback.portal.screen import is_kiosk
 
 __all__ = ["TEMPLATE", "first_page"]
@@ -28,7 +28,7 @@ TEMPLATE = "recovery/identify.html"
 _CSRF_TOKEN, _SUPPORT_CODE, _WORK = (secrets.token_hex(16) for _ in range(3))
 
 
-def first_page(request: HttpRequest, organization: Organization, now: datetime, *, first: bool) -> str:
+def first_page(request: HttpRequest, organization: Front, now: datetime, *, first: bool) -> str:
     """``first``: in the words for somebody who never had a password."""
     return (
         _rendered(get_language() or "en", organization.name, organization.slug, first, is_kiosk(request))

@@ -21,6 +21,8 @@ from keyback.portal.inputs import form_fields
 from keyback.portal.limits.budgets import Blocked
 from keyback.portal.organizations.lookup import (
     MAX_USER_ID,
+    Front,
+    default_front,
     default_organization,
     normalise_user_id,
 )
@@ -38,26 +40,30 @@ CHARACTER_FIELDS = {"user_id": MAX_USER_ID, "token": characters.LONGEST_TOKEN, "
 
 @only("GET", "POST")
 def identify(request: HttpRequest) -> HttpResponse:
-    organization = default_organization()
-    by_characters = organization.human_check == Organization.HumanCheck.CHARACTERS
     if request.method == "POST":
         fields = form_fields(request, CHARACTER_FIELDS if "characters" in request.POST else WORK_FIELDS)
         # An empty field of work comes from a browser without JavaScript: it gets the characters.
-        return _submitted(request, organization, fields, by_characters=not fields.get("work"))
-    return _page(request, organization, by_characters=by_characters, user_id=_brought(request))
+        return _submitted(request, default_organization(), fields, by_characters=not fields.get("work"))
+    return _asked(request, first=False)
 
 
 @only("GET")
 def identify_by_characters(request: HttpRequest) -> HttpResponse:
-    return _page(request, default_organization(), by_characters=True, user_id=_brought(request))
+    return _page(request, default_front(), by_characters=True, user_id=_brought(request))
 
 
 @only("GET")
 def first_password(request: HttpRequest) -> HttpResponse:
     """For who never had one: the same road, told in other words."""
-    organization = default_organization()
-    by_characters = organization.human_check == Organization.HumanCheck.CHARACTERS
-    return _page(request, organization, by_characters=by_characters, user_id=_brought(request), first=True)
+    return _asked(request, first=True)
+
+
+def _asked(request: HttpRequest, *, first: bool) -> HttpResponse:
+    front, user_id = default_front(), _brought(request)
+    by_characters = front.human_check == Organization.HumanCheck.CHARACTERS
+    if by_characters or user_id:
+        return _page(request, front, by_characters=by_characters, user_id=user_id, first=first)
+    return HttpResponse(first_page(request, front, timezone.now(), first=first))
 
 
 def _brought(request: HttpRequest) -> str:
@@ -109,7 +115,7 @@ def _human_error(fields: dict[str, str]) -> str:
 
 def _page(
     request: HttpRequest,
-    organization: Organization,
+    organization: Front | Organization,
     *,
     by_characters: bool,
     user_id: str = "",
@@ -117,8 +123,6 @@ def _page(
     first: bool = False,
 ) -> HttpResponse:
     now = timezone.now()
-    if not (by_characters or user_id or error):
-        return HttpResponse(first_page(request, organization, now, first=first))
     context: dict[str, Any] = {"organization": organization, "user_id": user_id, "error": error, "first": first}
     if by_characters:
         context["token"] = characters.begin(now)
