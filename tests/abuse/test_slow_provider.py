@@ -56,8 +56,8 @@ def provider() -> Iterator[SlowProvider]:
 
 
 def test_only_some_wait_for_it_and_the_next_is_told_at_once(provider: SlowProvider) -> None:
-    with ThreadPoolExecutor(4) as others:
-        waiting = [others.submit(discover, provider.issuer) for _ in range(4)]
+    with ThreadPoolExecutor(2) as others:
+        waiting = [others.submit(discover, provider.issuer) for _ in range(2)]
         for _ in waiting:
             assert provider.asked.acquire(timeout=10)
         with pytest.raises(ProviderUnusable, match="too slow"):

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from keyback.relay.server import listening_socket
 from tests.serve.portal import Portal, Running, make_portal
 
-THREADS = 8
+THREADS = 4
 
 
 @pytest.fixture(scope="module")

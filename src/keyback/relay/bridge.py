@@ -37,9 +37,12 @@ class WsgiApplication(Protocol):
 
 class WsgiBridge:
     """``max_body``: bytes. A larger body is not handed over, only its length, by which Django refuses it in its own
-    words. ``queue``: how many requests may wait for a thread before the next is told 503."""
+    words. ``queue``: how many requests may wait for a thread before the next is told 503.
 
-    def __init__(self, application: WsgiApplication, *, max_body: int, threads: int = 8, queue: int = 200) -> None:
+    Four threads: more of them mostly wait for each other's interpreter lock, and with eight the same page cost a third
+    more (docs/measurements.md, "The first page")."""
+
+    def __init__(self, application: WsgiApplication, *, max_body: int, threads: int = 4, queue: int = 200) -> None:
         self._application = application
         self._max_body = max_body
         self._limit = threads + queue

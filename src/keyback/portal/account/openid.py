@@ -44,7 +44,7 @@ _LONGEST = 200_000
 _SKEW = 120
 _KEPT = 300
 """Seconds for which a provider's description holds."""
-_AT_ONCE = 4
+_AT_ONCE = 2
 """Half of the people's door's threads: however slowly a provider answers, and whoever has it asked, all other pages go
 on."""
 _asking = threading.BoundedSemaphore(_AT_ONCE)
