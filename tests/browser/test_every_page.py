@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,6 @@ from tests.browser.alone import NUMBER, OLD, at, new_cloud_person
 from tests.browser.looking import SIZES, accessible, fits, look, shoot
 from tests.serve.portal import Portal
 from tests.support import oidc
-from tests.support.oidc import Provider
 
 USER_ID = "dora@example.test"
 ELSEWHERE = "eve@else.test"
@@ -217,28 +216,45 @@ def test_the_pages_for_a_number_and_its_code(portal: Portal, dora: str, page: Pa
 
 
 @pytest.fixture
-def provider(portal: Portal, tmp_path: Path) -> Iterator[Provider]:
+def secret(portal: Portal, tmp_path: Path) -> Iterator[Path]:
+    """Of the client at the provider of those at else.test, whose pages go away with it."""
     secret = tmp_path / "secret"
     secret.write_text("of-the-client")
     portal.run("domain", "add", "example", "else.test")
     portal.run("domain", "verify", "example", "else.test", "--by-operator")
+    yield secret
+    portal.run("openid", "remove", "example")
+
+
+@contextmanager
+def running_provider(portal: Portal, secret: Path) -> Iterator[None]:
     with oidc.running({"sub": "eve", "preferred_username": ELSEWHERE}) as provider:
         done = portal.run(
             *("openid", "set", "example", "--issuer", provider.issuer, "--client-id", "keyback"),
             *("--secret-file", str(secret), "--domain", "else.test"),
         )
         assert done.returncode == 0, done.stderr
-        yield provider
-    portal.run("openid", "remove", "example")
+        yield
 
 
-def test_the_pages_around_a_provider(portal: Portal, page: Page, provider: Provider) -> None:
+def test_the_pages_around_a_provider(portal: Portal, page: Page, secret: Path) -> None:
+    with running_provider(portal, secret):
+        type_user_id(page, ELSEWHERE)
+        at(page, "Sign in with your organization")
+        see(page, "elsewhere")
+        page.goto("/sign-in/openid/return?error=access_denied&state=x")
+        at(page, "That did not sign you in")
+        see(page, "sign-in-refused")
+
+
+def test_the_page_for_a_provider_that_is_gone(portal: Portal, page: Page, secret: Path) -> None:
+    with running_provider(portal, secret):
+        pass
     type_user_id(page, ELSEWHERE)
     at(page, "Sign in with your organization")
-    see(page, "elsewhere")
-    page.goto("/sign-in/openid/return?error=access_denied&state=x")
-    at(page, "That did not sign you in")
-    see(page, "sign-in-refused")
+    page.locator("main a.button, main form button[type=submit]").first.click()
+    at(page, "This is not possible at the moment")
+    see(page, "sign-in-unreachable")
 
 
 @pytest.mark.scale
