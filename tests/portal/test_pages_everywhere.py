@@ -84,7 +84,7 @@ def test_a_broken_page_tells_nothing_but_its_code(
         secret = "canary-in-a-variable"
         raise RuntimeError(secret)
 
-    monkeypatch.setattr("keyback.portal.recovery.views.identify.default_organization", broken)
+    monkeypatch.setattr("keyback.portal.recovery.views.identify.default_front", broken)
     page = read(Client(raise_request_exception=False).get("/recover/"))
     assert page.status == 500
     assert page.heading == "Something went wrong on our side"
@@ -99,7 +99,7 @@ def test_without_the_database_the_page_says_try_again(
     def down() -> Organization:
         raise OperationalError("connection refused")
 
-    monkeypatch.setattr("keyback.portal.recovery.views.identify.default_organization", down)
+    monkeypatch.setattr("keyback.portal.recovery.views.identify.default_front", down)
     client = Client(raise_request_exception=False)
     client.cookies["keyback"] = "a" * 32
     page = read(client.get("/recover/"))
