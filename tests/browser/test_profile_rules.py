@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from django.contrib.staticfiles import finders
 from django.template.loader import render_to_string
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, Request, Route
 from tests.browser.looking import look
 
 from keyback.passwords import PersonNames, Profile, Rules, judge
@@ -68,13 +68,13 @@ def page(chromium: Browser) -> Iterator[Page]:
     context |= shown_rules(CLOUD_POLICY, EVERYTHING, PersonNames("cleo", "Cleo Cloud"))
     html = render_to_string("recovery/password_plain.html", context)
 
-    def answer(route: object, request: object) -> None:
-        name = request.url.partition("/static/")[2]  # type: ignore[attr-defined]
+    def answer(route: Route, request: Request) -> None:
+        name = request.url.partition("/static/")[2]
         found = finders.find(name) if name else None
         if found:
-            route.fulfill(path=found)  # type: ignore[attr-defined]
+            route.fulfill(path=found)
         else:
-            route.fulfill(body=html, content_type="text/html; charset=utf-8")  # type: ignore[attr-defined]
+            route.fulfill(body=html, content_type="text/html; charset=utf-8")
 
     opened = chromium.new_page()
     opened.route("**/*", answer)
