@@ -1,4 +1,5 @@
-"""Before the first gate nobody can tell who exists: pages, statuses, sizes, headers, queries and rows are the same."""
+"""Before the first gate nobody can tell who exists: pages, statuses, sizes, headers, queries and rows are the same, and
+as many rows are turned into objects."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -9,6 +10,7 @@ import httpx2
 import pytest
 from django.apps import apps
 from django.db import connection
+from django.db.models.signals import post_init
 from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 
@@ -28,7 +30,7 @@ _CHANGING = ("Set-Cookie", "Keyback-Tracking-Id", "Date", "Content-Length", "Ret
 
 @dataclass(frozen=True)
 class Seen:
-    """One step, from outside (status, where to, size, headers) and from inside (statements, rows)."""
+    """One step, from outside (status, where to, size, headers) and from inside (statements, rows, objects made)."""
 
     step: str
     status: int
@@ -38,6 +40,7 @@ class Seen:
     cookies: tuple[str, ...]
     statements: tuple[str, ...]
     rows: tuple[tuple[str, int], ...]
+    made: int
 
 
 class Watcher:
@@ -58,8 +61,17 @@ class Watcher:
 
     def _note(self, step: str, act: Callable[[], HttpResponse]) -> None:
         before = self._rows
-        with CaptureQueriesContext(connection) as queries:
-            response = act()
+        made: list[object] = []
+
+        def count(sender: object, **_: object) -> None:
+            made.append(sender)
+
+        post_init.connect(count)
+        try:
+            with CaptureQueriesContext(connection) as queries:
+                response = act()
+        finally:
+            post_init.disconnect(count)
         after = self._rows = _rows()
         if response.content and response.status_code != 429:
             self.page = response
@@ -75,6 +87,7 @@ class Watcher:
                 tuple(
                     (table, after[table] - before[table]) for table in sorted(after) if after[table] != before[table]
                 ),
+                len(made),
             )
         )
 
@@ -120,7 +133,8 @@ def _ambiguous(person: Person) -> None:
 
 
 @pytest.fixture
-def unknown(organization: object, agent: AgentWithKeys) -> list[Seen]:
+def unknown(make_ada: Callable[..., Person], agent: AgentWithKeys) -> list[Seen]:
+    make_ada("heidi")  # an organization has people
     Watcher().walk("warm-up@example.test")  # caches of the process, such as content types
     Counter.objects.all().delete()
     return _walk("nobody@example.test")

@@ -19,6 +19,7 @@ from keyback.portal.limits.clients import Client, counting
 from keyback.portal.messages.models import Channel
 from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.methods.codes import LIFE, code_hmac
+from keyback.portal.people.models import ContactDatum
 from keyback.portal.recovery.models import Challenge, Recovery
 from keyback.portal.recovery.subjects import audit, subject, typed_key
 from keyback.portal.vault import open_value, seal_value
@@ -134,8 +135,9 @@ def new_code(digits: int) -> str:
 
 
 def open_nobodys(organization_id: UUID, field: str, value: str) -> str:
-    """Opens a value that belongs to nobody: as long as it takes to open somebody's, so that the clock does not tell who
-    has one."""
+    """Makes a row and opens a value that belong to nobody: as long as it takes with somebody's, so that the clock does
+    not tell who has one."""
+    ContactDatum(organization_id=organization_id)
     return open_value(organization_id, _NOBODY, field, _nobodys(organization_id, field, value))
 
 

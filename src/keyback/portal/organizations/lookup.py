@@ -11,7 +11,6 @@ from keyback.errors import KeybackError
 from keyback.portal import sql
 from keyback.portal.organizations.models import Domain, Organization
 from keyback.portal.people.models import Person, Spelling
-from keyback.portal.people.nobody import as_if_found
 
 __all__ = [
     "MAX_USER_ID",
@@ -35,9 +34,21 @@ LEFT JOIN {Domain._meta.db_table} d ON d.organization_id = o.id AND d.name = %(d
 WHERE d.id IS NOT NULL OR o.is_default
 ORDER BY d.id IS NULL LIMIT 1
 """
+# Where nobody has this spelling, the person of the one beside it in the index, marked as not found: to read a row, from
+# the disk perhaps, and to turn it into a person takes time, and the clock would tell who exists.
+_NEIGHBOUR = (
+    f"SELECT * FROM (SELECT person_id FROM {Spelling._meta.db_table} WHERE organization_id = %(organization)s "  # noqa: S608 — table names
+    "AND text {} %(text)s AND NOT EXISTS (SELECT 1 FROM spelt) ORDER BY text {} LIMIT 1) {}"
+)
 _SPELT = f"""
-SELECT {sql.columns(Person, "p")} FROM {Spelling._meta.db_table} s JOIN {Person._meta.db_table} p ON p.id = s.person_id
-WHERE s.organization_id = %(organization)s AND s.text = %(text)s AND p.enabled AND p.removed_at IS NULL LIMIT 2
+WITH spelt AS (
+  SELECT s.person_id FROM {Spelling._meta.db_table} s JOIN {Person._meta.db_table} p ON p.id = s.person_id
+  WHERE s.organization_id = %(organization)s AND s.text = %(text)s AND p.enabled AND p.removed_at IS NULL LIMIT 2
+), beside AS (
+  {_NEIGHBOUR.format(">", "ASC", "after")} UNION ALL {_NEIGHBOUR.format("<", "DESC", "before")} LIMIT 1
+)
+SELECT {sql.columns(Person, "p")}, (SELECT count(*) FROM spelt) FROM {Person._meta.db_table} p
+WHERE p.id IN (SELECT person_id FROM spelt UNION ALL SELECT person_id FROM beside) LIMIT 1
 """  # noqa: S608 — table names
 
 
@@ -97,12 +108,11 @@ def resolve(typed: str) -> tuple[Organization, Person | None]:
     if not organizations:
         raise NoOrganization("no organization has been made yet: run 'keyback org create'")
     organization: Organization = organizations[0][0]
-    people = [
-        person for (person,) in sql.instances(_SPELT, sql.values(organization=organization.id, text=user_id), Person)
-    ]
-    if not people:
-        as_if_found()
-    return organization, people[0] if len(people) == 1 else None
+    given = sql.values(organization=organization.id, text=user_id)
+    named: Person | None = None
+    for person, people_named in sql.instances(_SPELT, given, Person):
+        named = person if people_named == 1 else None
+    return organization, named
 
 
 def default_organization() -> Organization:

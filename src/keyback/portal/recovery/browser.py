@@ -16,7 +16,6 @@ from django.http import HttpRequest
 from keyback.flows import State
 from keyback.portal.middleware import tracking_id_of
 from keyback.portal.organizations.models import Organization
-from keyback.portal.people.nobody import as_if_found
 from keyback.portal.recovery import rows
 from keyback.portal.recovery.models import Recovery
 from keyback.portal.recovery.subjects import account
@@ -83,8 +82,6 @@ def recovery_of(request: HttpRequest) -> Recovery | None:
     if recovery_id is None:
         return None
     recovery = rows.found(UUID(recovery_id))
-    if recovery is not None and recovery.person_id is None:
-        as_if_found()
     return recovery if recovery is not None and _proved(request, recovery) else None
 
 
