@@ -12,7 +12,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from lab._namespace import kill, parent_of, processes, started
@@ -54,12 +53,41 @@ exec env -i container=keyback PATH=/usr/sbin:/usr/bin:/sbin:/bin chroot . /lib/s
 _ENVIRONMENT = ("HOME=/root", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "DEBIAN_FRONTEND=noninteractive")
 
 
-@dataclass(frozen=True)
 class Machine:
-    """``pid``: its first process, as seen from here. ``mounted``: where its file system is for :meth:`beside`."""
+    """``pid``: its first process, as seen from here; another one after a reboot. ``mounted``: where its file system is
+    for :meth:`beside`."""
 
-    pid: int
-    mounted: Path
+    def __init__(self, directory: Path, below: Path) -> None:
+        for part in ("upper", "work", "root"):
+            (directory / part).mkdir()
+        self.mounted = directory / "root"
+        self._command = ["/bin/sh", "-ec", _BOOT, "machine", str(directory), str(below)]
+
+    def boot(self) -> None:
+        namespaces = ["--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child=SIGKILL"]
+        self._keeper = subprocess.Popen(
+            ["unshare", *namespaces, "--", *self._command], stdin=subprocess.DEVNULL, start_new_session=True
+        )
+        try:
+            self.pid = _first(self._keeper)
+            _booted(self, self._keeper)
+        except BaseException:
+            self.power_off()
+            raise
+
+    def reboot(self) -> None:
+        """As an administrator does it: everything is stopped in order, and what is on its disk stays."""
+        self.run("systemctl", "reboot", check=False)  # it may itself be ended by what it asks for
+        try:
+            self._keeper.wait(90)  # the end of its first process ends the namespaces
+        except subprocess.TimeoutExpired:
+            raise MachineError("the machine did not go down in 90 s") from None
+        self.boot()
+
+    def power_off(self) -> None:
+        """At once, as a power cut does it."""
+        kill(*(started(pid) for pid in processes() if parent_of(pid) == self._keeper.pid), started(self._keeper.pid))
+        self._keeper.wait()
 
     @property
     def root(self) -> Path:
@@ -118,21 +146,12 @@ def machine() -> Iterator[Machine]:
     require_root_user()
     below = ensure_machine_root(_PACKAGES)
     with tempfile.TemporaryDirectory(prefix="keyback-machine-") as directory:
-        for name in ("upper", "work", "root"):
-            (Path(directory) / name).mkdir()
-        namespaces = ["--mount", "--pid", "--uts", "--ipc", "--cgroup", "--fork", "--kill-child=SIGKILL"]
-        keeper = subprocess.Popen(
-            ["unshare", *namespaces, "--", "/bin/sh", "-ec", _BOOT, "machine", directory, str(below)],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        fresh = Machine(Path(directory), below)
+        fresh.boot()
         try:
-            first = Machine(_first(keeper), Path(directory) / "root")
-            _booted(first, keeper)
-            yield first
+            yield fresh
         finally:
-            kill(*(started(pid) for pid in processes() if parent_of(pid) == keeper.pid), started(keeper.pid))
-            keeper.wait()
+            fresh.power_off()
 
 
 def _first(keeper: subprocess.Popen[bytes]) -> int:

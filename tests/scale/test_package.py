@@ -186,6 +186,18 @@ def test_it_starts_again_after_kill_9_and_after_a_boot_without_directory_or_port
     wait_until(site.answers, timeout=PATIENCE, what="the portal")
 
 
+def test_after_a_reboot_both_come_up_by_themselves_and_reset_passwords(site: Site, new_person) -> None:  # type: ignore[no-untyped-def]
+    person = _known(site, new_person(Kind.ORDINARY))
+    before = site.kept()
+    site.machine.reboot()
+    wait_until(lambda: all(map(site.machine.active, SERVICES)), timeout=PATIENCE, what="both services")
+    wait_until(site.answers, timeout=PATIENCE, what="the portal")
+    assert site.kept() == before
+    assert api.kinit(site.forest, person.account, site.reset(person)) is api.SignIn.OK
+    latecomer = _known(site, new_person(Kind.ORDINARY))
+    assert api.kinit(site.forest, latecomer.account, site.reset(latecomer)) is api.SignIn.OK
+
+
 def test_a_stop_is_told_as_one_in_order(site: Site) -> None:
     site.machine.run("systemctl", "restart", "keyback-agent")
 
