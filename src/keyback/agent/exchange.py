@@ -170,8 +170,10 @@ def post(client: httpx2.Client, url: str, body: bytes, headers: dict[str, str], 
     """The answer, whatever it is. Raises Unreachable and InvalidAnswer."""
     # The client's own limit is for one read: an answer that drips in would hold a call for ever.
     until = time.monotonic() + timeout + DRIPPING
+    # A poll's answer may take its time, a connection may not: where packets vanish it would be tried for a minute.
+    limits = httpx2.Timeout(timeout, connect=min(timeout, CALL_TIMEOUT))
     try:
-        with client.stream("POST", url, content=body, headers=headers, timeout=timeout) as answer:
+        with client.stream("POST", url, content=body, headers=headers, timeout=limits) as answer:
             body_read = bytearray()
             for part in answer.iter_bytes():
                 body_read += part

@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Annotated, Any
 from uuid import uuid4
@@ -15,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jwt
 from joserfc.jwk import OKPKey
 
+from keyback.agent import exchange
 from keyback.agent.clock import SystemClock
 from keyback.agent.exchange import (
     Cause,
@@ -268,6 +270,22 @@ def test_a_portal_that_is_not_there_is_unreachable(door: Door, poll: Callable[[]
     door.server.server_close()
     with pytest.raises(Unreachable) as told:
         poll()
+    assert told.value.cause is Cause.NETWORK
+
+
+def test_a_connection_that_nobody_answers_is_given_up_however_long_the_answer_may_take(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchange, "CALL_TIMEOUT", 0.2)
+    with ExitStack() as opened:
+        # With its queue full the kernel drops who else comes, without a word.
+        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        address = listener.getsockname()
+        opened.enter_context(socket.create_connection(address))
+        url = f"http://127.0.0.1:{address[1]}/"
+        client = opened.enter_context(http_client(None, ProxyConfig(mode="none")))
+        with pytest.raises(Unreachable) as told:
+            exchange.post(client, url, b"", {}, timeout=3600)
     assert told.value.cause is Cause.NETWORK
 
 
