@@ -8,7 +8,7 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -16,7 +16,16 @@ from urllib.parse import quote
 import psycopg
 from psycopg import sql
 
-__all__ = ["ProcessWatch", "dump", "files_below", "fresh_temporary_files", "traces", "traces_in_files", "watching"]
+__all__ = [
+    "ProcessWatch",
+    "files_below",
+    "fresh_temporary_files",
+    "open_files",
+    "traces",
+    "traces_in_files",
+    "traces_in_postgres",
+    "watching",
+]
 
 _LARGEST_FILE = 200_000_000
 
@@ -57,38 +66,49 @@ def _named(content: bytes, spelled: dict[str, set[bytes]]) -> list[str]:
     return [name for name, texts in spelled.items() if any(text in content for text in texts)]
 
 
-def files_below(*folders: Path) -> Iterator[Path]:
+def files_below(*folders: Path, but: Collection[Path] = ()) -> Iterator[Path]:
+    """``but``: folders that are left out, with all below them."""
     for folder in folders:
-        for place, _, names in os.walk(folder):
+        for place, below, names in os.walk(folder):
+            below[:] = [name for name in below if Path(place, name) not in but]
             yield from (path for name in names if (path := Path(place, name)).is_file())
 
 
-def fresh_temporary_files(since: float) -> Iterator[Path]:
-    """What anybody wrote where temporary files go, since that moment (seconds since the epoch)."""
-    for path in files_below(*{Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")}):  # noqa: S108
+def fresh_temporary_files(since: float, folder: Path) -> Iterator[Path]:
+    """What anybody wrote where temporary files go, since that moment (seconds since the epoch). ``folder``: this run's
+    own among those that pytest makes side by side; the others' are left to their runs."""
+    others = {path for path in folder.parent.glob("pytest-*") if path != folder}
+    places = {Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp"), Path("/dev/shm")}  # noqa: S108
+    for path in files_below(*places, but=others):
         with suppress(OSError):
             if path.stat().st_mtime >= since:
                 yield path
 
 
-def dump(url: str) -> bytes:
-    """Every row of every table of a PostgreSQL database, as text."""
-    content = bytearray()
+def open_files(*pids: int) -> Iterator[Path]:
+    """What these processes have open, wherever it lies, also what has no name any more."""
+    for pid in pids:
+        yield from (path for path in Path(f"/proc/{pid}/fd").iterdir() if path.is_file())
+
+
+def traces_in_postgres(url: str, secrets: dict[str, str]) -> list[str]:
+    """In the rows of all tables of a database, as text."""
+    spelled, found = _spelled(secrets), []
     with psycopg.connect(url) as database:
-        tables = database.execute("SELECT schemaname, tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+        tables = database.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         assert len(tables) > 15
-        for schema, table in tables:
-            with database.cursor().copy(sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(schema, table))) as rows:
-                for row in rows:
-                    content += row
-    return bytes(content)
+        for (table,) in tables:
+            with database.cursor().copy(sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(table))) as rows:
+                content = b"".join(rows)
+            found += [f"{name} in the table {table}" for name in _named(content, spelled)]
+    return found
 
 
 class ProcessWatch:
-    """Keeps every command line and every environment that any process but this one showed."""
+    """Keeps every command line and every environment that any process but this one showed, and where it saw it."""
 
     def __init__(self) -> None:
-        self.seen: set[bytes] = set()
+        self.seen: dict[bytes, str] = {}
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -98,7 +118,7 @@ class ProcessWatch:
                 if process.name.isdigit() and process.name != own:
                     for name in ("cmdline", "environ"):
                         with suppress(OSError):
-                            self.seen.add((process / name).read_bytes())
+                            self.seen.setdefault((process / name).read_bytes(), f"{name} of {_name_of(process)}")
             time.sleep(0.1)  # no command of Keyback's starts and ends faster
 
     def stop(self) -> None:
@@ -106,7 +126,11 @@ class ProcessWatch:
 
     def traces(self, secrets: dict[str, str]) -> list[str]:
         spelled = _spelled(secrets)
-        return [f"{name} in {shown[:200]!r}" for shown in self.seen for name in _named(shown, spelled)]
+        return [f"{name} in the {where}" for shown, where in self.seen.items() for name in _named(shown, spelled)]
+
+
+def _name_of(process: Path) -> str:
+    return f"process {process.name} ({(process / 'comm').read_text().strip()})"
 
 
 @contextmanager
