@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import orphans
 from tests.support import postgres as postgres_support
 from tests.support import smtp as smtp_support
 
@@ -26,6 +27,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave out what uses no database of Django's: in a second run, on another one, it would be the same again",
     )
+
+
+def pytest_configure() -> None:
+    orphans.end_with_this_process()
 
 
 def pytest_report_header(config: pytest.Config) -> str:
