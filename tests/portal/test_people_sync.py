@@ -394,6 +394,14 @@ def test_the_next_synchronisation_heals_a_bent_row(pusher: Pusher) -> None:
     assert (person.user_id, person.enabled) == ("ana@example.test", True)
 
 
+def test_nothing_stays_of_a_person_who_is_deleted(pusher: Pusher) -> None:
+    """The database does not look whom spellings and contact data belong to."""
+    pusher.push(record(), record("ben"), last=True)
+    Person.objects.get(user_id="ana@example.test").delete()
+    assert {row.person.user_id for row in ContactDatum.objects.all()} == {"ben@example.test"}
+    assert {row.person.user_id for row in Spelling.objects.all()} == {"ben@example.test"}
+
+
 def test_telephone_numbers_arrive_in_one_spelling_and_malformed_ones_not_at_all(pusher: Pusher) -> None:
     ana = record(mobile="+44 (0) 7700-900123", office_phone="+1 4251234567X12345")
     ben = record("ben", mobile="ask Ana", office_phone="020 7946 0018")

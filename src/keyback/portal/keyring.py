@@ -132,7 +132,10 @@ class Keyring:
 
 def _hmac(key: bytes, *parts: str) -> bytes:
     # Length-prefixed, so that ("ab", "c") and ("a", "bc") differ.
-    message = b"".join(len(p).to_bytes(4, "big") + p for p in (part.encode() for part in parts))
+    message = bytearray()
+    for part in parts:
+        encoded = part.encode()
+        message += len(encoded).to_bytes(4, "big") + encoded
     return hmac.digest(key, message, "sha256")
 
 

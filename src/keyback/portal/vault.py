@@ -7,6 +7,7 @@ Ana's address into Ben's row and have Ben's code sent there. That is checked whe
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from uuid import UUID
 
 from cryptography.fernet import InvalidToken
@@ -15,7 +16,7 @@ from django.conf import settings
 from keyback.errors import KeybackError
 from keyback.protocol.encoding import canonical_json
 
-__all__ = ["VaultMismatch", "open_value", "renew_value", "seal_value"]
+__all__ = ["VaultMismatch", "open_value", "renew_value", "seal_value", "sealer"]
 
 
 class VaultMismatch(KeybackError):
@@ -26,9 +27,19 @@ class VaultMismatch(KeybackError):
 
 def seal_value(organization_id: UUID, row_id: UUID | int | str, field: str, text: str) -> str:
     """A Fernet token (ASCII) that :func:`open_value` opens for the same organization, row and field only."""
-    plain = canonical_json([str(organization_id), str(row_id), field, text])
-    token: bytes = settings.KEYRING.rest.encrypt(plain)
-    return token.decode("ascii")
+    return sealer(organization_id)(row_id, field, text)
+
+
+def sealer(organization_id: UUID) -> Callable[[UUID | int | str, str, str], str]:
+    """:func:`seal_value` for many values of one organization, with the newest key of this moment: whoever seals a
+    thousand looks for a newer one once."""
+    organization, encrypt = str(organization_id), settings.KEYRING.rest.encrypt
+
+    def seal(row_id: UUID | int | str, field: str, text: str) -> str:
+        token: bytes = encrypt(canonical_json([organization, str(row_id), field, text]))
+        return token.decode("ascii")
+
+    return seal
 
 
 def open_value(organization_id: UUID, row_id: UUID | int | str, field: str, token: str) -> str:

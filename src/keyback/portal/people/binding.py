@@ -7,6 +7,7 @@ administrator's or a person's own reset carried out on that account.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from uuid import UUID
 
 from django.conf import settings
@@ -14,7 +15,10 @@ from django.conf import settings
 from keyback.errors import KeybackError
 from keyback.portal.people.models import Person
 
-__all__ = ["PersonBent", "binding_of", "bound", "check_binding"]
+__all__ = ["Binder", "PersonBent", "binder", "binding_of", "check_binding"]
+
+Binder = Callable[[UUID, UUID | None, str], bytes]
+"""From a person's primary key, objectGUID and user ID."""
 
 
 class PersonBent(KeybackError):
@@ -25,17 +29,18 @@ class PersonBent(KeybackError):
 
 def binding_of(person: Person) -> bytes:
     """What synchronisation keeps in ``Person.binding``."""
-    return bound(person.organization_id, person.pk, person.forest_id, person.object_guid, person.user_id)
+    return binder(person.organization_id, person.forest_id)(person.pk, person.object_guid, person.user_id)
 
 
-def bound(
-    organization_id: UUID, person_id: UUID, forest_id: UUID | None, object_guid: UUID | None, user_id: str
-) -> bytes:
-    """The same from a row's values: 32 bytes."""
-    digest: bytes = settings.KEYRING.blind_index(
-        "person", str(organization_id), str(person_id), str(forest_id), str(object_guid), user_id
-    )
-    return digest
+def binder(organization_id: UUID, forest_id: UUID | None) -> Binder:
+    """The same, 32 bytes, for many people of one forest."""
+    organization, forest, blind_index = str(organization_id), str(forest_id), settings.KEYRING.blind_index
+
+    def bound(person_id: UUID, object_guid: UUID | None, user_id: str) -> bytes:
+        digest: bytes = blind_index("person", organization, str(person_id), forest, str(object_guid), user_id)
+        return digest
+
+    return bound
 
 
 def check_binding(person: Person) -> None:

@@ -15,12 +15,15 @@ from django.db.models import QuerySet
 
 from keyback.portal.people.bulk import lookup
 from keyback.portal.people.models import Person
+from keyback.portal.people.records import PushedPerson
 from keyback.protocol.messages import Conflict
 
 __all__ = ["conflicts_of", "is_ambiguous"]
 
 _MOST = 200
 """As many are told at a time."""
+
+_Person = Person | PushedPerson
 
 _Row = tuple[UUID, UUID, str, bool, bool]
 """Primary key, objectGUID, name of the forest, enabled, gone."""
@@ -34,7 +37,7 @@ def is_ambiguous(person: Person) -> bool:
     return bool(person.anchor) and person.enabled and same.exclude(pk=person.pk).exists()
 
 
-def conflicts_of(organization_id: UUID, people: Sequence[Person], *, new: Collection[UUID] = ()) -> list[Conflict]:
+def conflicts_of(organization_id: UUID, people: Sequence[_Person], *, new: Collection[UUID] = ()) -> list[Conflict]:
     """The conflicts that these directory people have with anybody. Two queries where there are none, four where there
     are, however many people these are. ``new``: keys of those who arrive now, of whom it is told that they were made
     again."""
@@ -48,7 +51,7 @@ def conflicts_of(organization_id: UUID, people: Sequence[Person], *, new: Collec
         for person in people
         for conflict in (
             *_anchors(person, same_anchor.get(person.anchor, [])),
-            *_user_ids(person, same_user_id.get(person.user_id, []), is_new=person.pk in new),
+            *_user_ids(person, same_user_id.get(person.user_id, []), is_new=person.id in new),
         )
     )
     return [conflict for conflict, _ in zip(found, range(_MOST), strict=False)]
@@ -70,19 +73,19 @@ def _by(name: str, people: QuerySet[Person]) -> dict[str, list[_Row]]:
     return found
 
 
-def _anchors(person: Person, rows: list[_Row]) -> Iterator[Conflict]:
+def _anchors(person: _Person, rows: list[_Row]) -> Iterator[Conflict]:
     if not person.enabled or not person.object_guid:
         return
     for key, guid, forest, _, _ in rows:
-        if key != person.pk:
+        if key != person.id:
             yield Conflict(kind="anchor", object_guid=person.object_guid, other=guid, other_forest=forest)
 
 
-def _user_ids(person: Person, rows: list[_Row], *, is_new: bool) -> Iterator[Conflict]:
+def _user_ids(person: _Person, rows: list[_Row], *, is_new: bool) -> Iterator[Conflict]:
     if not person.object_guid:
         return
     for key, guid, forest, enabled, gone in rows:
-        if key == person.pk:
+        if key == person.id:
             continue
         if gone:
             if not is_new:

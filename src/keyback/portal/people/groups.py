@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
 
-from keyback.portal.people.bulk import insert_values
+from keyback.portal.people.bulk import insert
 from keyback.portal.people.models import Group, GroupMember, Person, SyncRun
 from keyback.protocol.messages import GroupRecord, Span
 
@@ -80,7 +80,7 @@ def _take_members(group: Group, span: Span) -> None:
             gone.append(key)
     for start in range(0, len(gone), 1000):
         GroupMember.objects.filter(pk__in=gone[start : start + 1000]).delete()
-    insert_values(
+    insert(
         GroupMember,
         ("organization_id", "group_id", "object_guid"),
         [(group.organization_id, group.pk, guid) for guid in there],

@@ -10,23 +10,22 @@ import hashlib
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import chain
+from operator import attrgetter
 from typing import NamedTuple
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from keyback.portal.organizations.lookup import domain_of, normalise_user_id
 from keyback.portal.organizations.models import Domain, Organization
-from keyback.portal.people import contact_changes
-from keyback.portal.people.binding import binding_of, bound
-from keyback.portal.people.bulk import analyse_if_never, insert, insert_values, lookup, update
-from keyback.portal.people.contacts import NewContact, index_of, new_contact, normalise_mail
+from keyback.portal.people.binding import Binder, binder
+from keyback.portal.people.bulk import analyse_if_never, insert, lookup, update
 from keyback.portal.people.models import ContactDatum, Person, Spelling
-from keyback.portal.people.phones import normalise_phone
+from keyback.portal.people.pushed_contacts import write_contacts
 from keyback.protocol.messages import PersonRecord
 
-__all__ = ["Place", "Plan", "carry_out", "place_of", "plan_for"]
+__all__ = ["Place", "Plan", "PushedPerson", "carry_out", "place_of", "plan_for"]
 
-_FIELDS = (
+_CHANGED = (
+    "id",
     "anchor",
     "user_id",
     "account_name",
@@ -41,17 +40,19 @@ _FIELDS = (
     "removed_at",
 )
 _SOURCE = Person.Source.DIRECTORY.value
-_DIRECTORY = ContactDatum.Origin.DIRECTORY.value
+_values_of = attrgetter(*_CHANGED)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where pushed people belong. ``domains``: the organization's verified ones; ``region``: of its telephones."""
+    """Where pushed people belong. ``domains``: the organization's verified ones; ``region``: of its telephones;
+    ``bound``: binds somebody to an object of this forest."""
 
     organization_id: UUID
     forest_id: UUID
     domains: frozenset[str]
     region: str
+    bound: Binder
 
     @property
     def standing(self) -> bytes:
@@ -59,16 +60,39 @@ class Place:
         return "\n".join([*sorted(self.domains), self.region]).encode()
 
 
+class PushedPerson(NamedTuple):
+    """A row of Person as a push has it; an instance of the model would cost as much as all its cryptography."""
+
+    id: UUID
+    organization_id: UUID
+    source: str
+    forest_id: UUID
+    object_guid: UUID
+    anchor: str
+    user_id: str
+    account_name: str
+    display_name: str
+    given_name: str
+    surname: str
+    enabled: bool
+    digest: bytes
+    binding: bytes
+    seen_at: datetime
+    language: str = ""
+    missing_at: None = None
+    removed_at: None = None
+
+
 @dataclass(slots=True)
 class Plan:
     """What one push will change."""
 
-    added: list[tuple[Person, PersonRecord]] = field(default_factory=list)
-    changed: list[tuple[Person, PersonRecord]] = field(default_factory=list)
+    added: list[tuple[PushedPerson, PersonRecord]] = field(default_factory=list)
+    changed: list[tuple[PushedPerson, PersonRecord]] = field(default_factory=list)
     refused: dict[UUID, str] = field(default_factory=dict)
 
     @property
-    def touched(self) -> list[tuple[Person, PersonRecord]]:
+    def touched(self) -> list[tuple[PushedPerson, PersonRecord]]:
         return self.added + self.changed
 
 
@@ -79,6 +103,7 @@ def place_of(organization_id: UUID, forest_id: UUID) -> Place:
         forest_id=forest_id,
         domains=frozenset(domains.values_list("name", flat=True)),
         region=Organization.objects.values_list("phone_region", flat=True).get(pk=organization_id),
+        bound=binder(organization_id, forest_id),
     )
 
 
@@ -88,36 +113,30 @@ def plan_for(place: Place, people: Iterable[PersonRecord], now: datetime) -> Pla
     known = _known(place, records)
     plan = Plan()
     standing = place.standing
-    digests: dict[UUID, bytes] = {}
-    changed: dict[UUID, PersonRecord] = {}
     for guid, record in records.items():
         if reason := _refusal(record, place.domains):
             plan.refused[guid] = reason
             continue
-        digest = digests[guid] = _digest(record, standing)
+        digest = _digest(record, standing)
         row = known.get(guid)
         if row is None:
-            person = Person(
-                organization_id=place.organization_id,
-                source=_SOURCE,
-                forest_id=place.forest_id,
-                object_guid=guid,
-            )
-            plan.added.append((person, record))
+            plan.added.append((_person(place, uuid4(), record, digest, now), record))
         elif not _is_as_pushed(place, row, digest):
-            changed[row.id] = record
-    people_there = Person.objects.in_bulk(changed)
-    plan.changed += [(people_there[pk], record) for pk, record in changed.items()]
-    for person, record in plan.touched:
-        _fill(person, record, digests[record.object_guid], now)
+            plan.changed.append((_person(place, row.id, record, digest, now), record))
     return plan
 
 
 def carry_out(place: Place, plan: Plan, now: datetime) -> None:
-    insert(Person, [person for person, _ in plan.added])
-    update(Person, [person for person, _ in plan.changed], _FIELDS)
+    insert(Person, PushedPerson._fields, (person for person, _ in plan.added))
+    update(Person, _CHANGED, [_values_of(person) for person, _ in plan.changed])
     _write_spellings(place, plan)
-    _write_contacts(place, plan, now)
+    write_contacts(
+        place.organization_id,
+        place.region,
+        added=[(person.id, record) for person, record in plan.added],
+        changed=[(person.id, record) for person, record in plan.changed],
+        now=now,
+    )
     if plan.added:
         analyse_if_never(Person, Spelling, ContactDatum)
 
@@ -144,9 +163,7 @@ def _known(place: Place, guids: Collection[UUID]) -> dict[UUID, _Known]:
 def _is_as_pushed(place: Place, row: _Known, digest: bytes) -> bool:
     """Nothing to write: the record is the same, and the row is still the one that was written for it."""
     same = bytes(row.digest or b"") == digest and row.removed_at is None and row.missing_at is None
-    return same and bytes(row.binding or b"") == bound(
-        place.organization_id, row.id, place.forest_id, row.object_guid, row.user_id
-    )
+    return same and bytes(row.binding or b"") == place.bound(row.id, row.object_guid, row.user_id)
 
 
 def _refusal(record: PersonRecord, domains: frozenset[str]) -> str:
@@ -168,19 +185,25 @@ def _digest(record: PersonRecord, standing: bytes) -> bytes:
     return hashlib.sha256(content + b"\n" + standing).digest()
 
 
-def _fill(person: Person, record: PersonRecord, digest: bytes, now: datetime) -> None:
-    person.anchor = record.anchor
-    person.user_id = normalise_user_id(record.user_id)
-    person.account_name = _clean(record.account_name)
-    person.display_name = _clean(record.display_name)
-    person.given_name = _clean(record.given_name)
-    person.surname = _clean(record.surname)
-    person.enabled = record.enabled
-    person.digest = digest
-    person.binding = binding_of(person)
-    person.seen_at = now
-    person.missing_at = None
-    person.removed_at = None
+def _person(place: Place, key: UUID, record: PersonRecord, digest: bytes, now: datetime) -> PushedPerson:
+    user_id = normalise_user_id(record.user_id)
+    return PushedPerson(
+        id=key,
+        organization_id=place.organization_id,
+        source=_SOURCE,
+        forest_id=place.forest_id,
+        object_guid=record.object_guid,
+        anchor=record.anchor,
+        user_id=user_id,
+        account_name=_clean(record.account_name),
+        display_name=_clean(record.display_name),
+        given_name=_clean(record.given_name),
+        surname=_clean(record.surname),
+        enabled=record.enabled,
+        digest=digest,
+        binding=place.bound(key, record.object_guid, user_id),
+        seen_at=now,
+    )
 
 
 def _clean(text: str) -> str:
@@ -190,16 +213,16 @@ def _clean(text: str) -> str:
 
 def _write_spellings(place: Place, plan: Plan) -> None:
     if plan.changed:
-        people = [person.pk for person, _ in plan.changed]
+        people = [person.id for person, _ in plan.changed]
         Spelling.objects.filter(organization_id=place.organization_id, person_id__in=people).delete()
-    insert_values(
+    insert(
         Spelling,
         ("organization_id", "person_id", "text"),
-        [
-            (place.organization_id, person.pk, text)
+        (
+            (place.organization_id, person.id, text)
             for person, record in plan.touched
             for text in _spellings(record, place.domains)
-        ],
+        ),
     )
 
 
@@ -215,68 +238,3 @@ def _spellings(record: PersonRecord, domains: frozenset[str]) -> list[str]:
         if not domain or domain in domains:
             found[text] = None
     return list(found)
-
-
-def _wanted_contacts(record: PersonRecord, region: str) -> Iterable[tuple[str, int, str]]:
-    """(kind, position, value). A malformed address or number counts as missing."""
-    mails = dict.fromkeys(mail for mail in map(normalise_mail, record.mail) if mail is not None)
-    yield from ((ContactDatum.Kind.MAIL.value, position, mail) for position, mail in enumerate(mails))
-    for kind, value in (
-        (ContactDatum.Kind.MOBILE.value, record.mobile),
-        (ContactDatum.Kind.OFFICE_PHONE.value, record.office_phone),
-    ):
-        if value and (number := normalise_phone(value, region)):
-            yield kind, 0, number
-
-
-def _write_contacts(place: Place, plan: Plan, now: datetime) -> None:
-    """Only what differs is encrypted and written; what a person registered themselves is not touched."""
-    known = {person.pk: person for person, _ in plan.changed}
-    on_file: dict[tuple[UUID, str, int], ContactDatum] = {
-        (row.person_id, row.kind, row.position): row
-        for row in ContactDatum.objects.filter(
-            organization_id=place.organization_id, person_id__in=known, origin=_DIRECTORY
-        )
-    }
-    was = {(row.person_id, row.kind, bytes(row.value_index)): row for row in on_file.values()}
-    different: list[NewContact] = []
-    for person, record in plan.changed:
-        for kind, position, value in _wanted_contacts(record, place.region):
-            index = index_of(place.organization_id, kind, value)
-            row = on_file.get((person.pk, kind, position))
-            if row is not None and bytes(row.value_index) == index:
-                del on_file[person.pk, kind, position]
-                continue
-            before = was.get((person.pk, kind, index))  # only moved
-            different.append(
-                new_contact(
-                    person,
-                    origin=_DIRECTORY,
-                    kind=kind,
-                    position=position,
-                    value=value,
-                    index=index,
-                    changed_at=before.changed_at if before else now,
-                    opens_from=before.opens_from if before else now + contact_changes.REST,
-                )
-            )
-    gone = list(on_file.values())
-    if gone:
-        ContactDatum.objects.filter(pk__in=[row.pk for row in gone]).delete()
-    of_the_new = (
-        new_contact(
-            person,
-            origin=_DIRECTORY,
-            kind=kind,
-            position=position,
-            value=value,
-            index=index_of(place.organization_id, kind, value),
-            changed_at=now,
-            opens_from=None,
-        )
-        for person, record in plan.added
-        for kind, position, value in _wanted_contacts(record, place.region)
-    )
-    insert_values(ContactDatum, NewContact._fields, chain(different, of_the_new))
-    if changes := contact_changes.between(known, gone, different):
-        contact_changes.tell(Organization.objects.get(pk=place.organization_id), changes, now)

@@ -48,7 +48,7 @@ def apply_push(agent: Agent, push: Push, now: datetime) -> PushReceipt:
         unknown = _take_leave(run, push, now)
         settled = removals.settle(run, f"agent:{agent.pk}", now)
         touched = [person for person, _ in plan.touched]
-        conflicts = conflicts_of(agent.organization_id, touched, new={person.pk for person, _ in plan.added})
+        conflicts = conflicts_of(agent.organization_id, touched, new={person.id for person, _ in plan.added})
         _note(agent, run, push, settled, now)
     return PushReceipt(
         added=len(plan.added),
