@@ -1,16 +1,22 @@
 """A session belongs to one browser, is new at every rise of privilege, and is worth nothing to who reads or writes the
 database."""
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models.signals import post_save
 
 from keyback.portal.limits.models import Counter
 from keyback.portal.people.cloud import verify_password
 from keyback.portal.people.models import Person
+from keyback.portal.recovery.models import Recovery
+from keyback.portal.recovery.rows import locked
+from keyback.portal.writeback.models import WritebackRequest
 from tests.portal.walk import FakeDirectory, Walker, boxes_for, newest_code
 
 
@@ -124,6 +130,100 @@ def test_a_new_password_in_the_directory_ends_what_others_proved_before_it(
     assert thief.send_boxes(page, boxes_for(page, "Herbst-ist-nass-8")).status_code == 409
     assert (walker.recovery().state, thief.recovery().state) == ("done", "refused")
     assert directory.written == ["Winter-ist-kalt-7"]
+
+
+@contextmanager
+def _held(recovery: Recovery) -> Iterator[None]:
+    """As by another request of the same browser at this moment. On SQLite nobody else could write meanwhile."""
+    has_it, let_go = Event(), Event()
+
+    def hold() -> None:
+        try:
+            with transaction.atomic():
+                locked(recovery)
+                has_it.set()
+                let_go.wait(30)
+        finally:
+            connection.close()
+
+    if connection.vendor == "sqlite":
+        yield
+        return
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(hold)
+        assert has_it.wait(30)
+        yield
+        let_go.set()
+        holding.result()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_password_ends_a_walk_that_is_busy_at_that_moment(cleo: Person, walker: Walker) -> None:
+    """Whoever keeps asking for their page keeps its row locked most of the time."""
+    thief = Walker("10.0.0.9")
+    thief.prove("cleo@example.test")
+    form = thief.get("/recover/password/plain").forms["/recover/password/plain"]
+    walker.prove("cleo@example.test")
+    hers, theirs = "Winter-ist-kalt-7", "Herbst-ist-nass-8"
+    own = walker.get("/recover/password/plain").forms["/recover/password/plain"]
+    with _held(thief.recovery()):
+        walker.post("/recover/password/plain", own | {"new_password": hers, "new_password_again": hers})
+    answer = thief.post("/recover/password/plain", form | {"new_password": theirs, "new_password_again": theirs})
+    assert answer.status == 409
+    assert thief.recovery().refusal == "superseded"
+    assert verify_password(cleo, hers)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_password_submitted_while_another_is_being_recorded_is_not_taken(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    """It comes while the outcome is written but not committed, when nothing of it can be seen yet."""
+    thief = Walker("10.0.0.9")
+    thief.prove("ada@example.test")
+    directory.inspect(ada)
+    page = thief.get("/recover/password")
+    walker.prove("ada@example.test")
+    directory.inspect(ada)
+    own = walker.get("/recover/password")
+    assert walker.send_boxes(own, boxes_for(own, "Winter-ist-kalt-7")).status_code == 200
+    boxes = boxes_for(page, "Herbst-ist-nass-8")
+    theirs: list[Future[int]] = []
+
+    def submit() -> int:
+        try:
+            return thief.send_boxes(page, boxes).status_code
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+
+        def at_this_moment(instance: WritebackRequest, **_: object) -> None:
+            if instance.operation == "reset" and instance.state == "finished":
+                theirs.append(pool.submit(submit))
+                _until_somebody_waits()
+
+        post_save.connect(at_this_moment, sender=WritebackRequest)
+        try:
+            directory.write()
+        finally:
+            post_save.disconnect(at_this_moment, sender=WritebackRequest)
+        assert [answer.result() for answer in theirs] == [409]
+    assert thief.get("/recover/password", follow=False).response["Location"] == "/recover/outcome"
+    assert (walker.recovery().state, thief.recovery().state) == ("done", "refused")
+    assert thief.recovery().refusal == "superseded"
+
+
+def _until_somebody_waits() -> None:
+    """For a lock of this connection's. On SQLite whoever writes waits for this one's transaction anyway."""
+    if connection.vendor == "sqlite":
+        return
+    with connection.cursor() as cursor:
+        for _ in range(3000):
+            cursor.execute("SELECT count(*), pg_sleep(0.01) FROM pg_locks WHERE NOT granted")
+            if cursor.fetchone()[0]:
+                return
+    raise AssertionError("nobody waits for a lock")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -12,10 +12,12 @@ from cryptography.fernet import Fernet, InvalidToken
 from keyback.portal.keyring import Keyring
 from keyback.portal.messages.models import Message
 from keyback.portal.messages.worker import send_due
+from keyback.portal.methods.sending import open_nobodys
 from keyback.portal.organizations.models import Organization
 from keyback.portal.organizations.setup import add_administrator, administrators
 from keyback.portal.people.contacts import add_mail, mails_of
 from keyback.portal.people.models import ContactDatum, Person
+from keyback.portal.securityinfo.registered import held
 from keyback.portal.vault import open_value, seal_value
 from tests.portal.agents import pending_agent
 from tests.portal.commands import Here
@@ -84,3 +86,16 @@ def test_with_one_key_nothing_is_removed(keys: Path, here: Here, organization: O
     assert "nothing was removed" in here.ok("keys", "drop-rest")
     token = seal_value(organization.pk, 1, "mail", "ana@mail.test")
     assert open_value(organization.pk, 1, "mail", token) == "ana@mail.test"
+
+
+def test_a_running_process_opens_what_is_nobody_s_after_the_removal_too(
+    keys: Path, here: Here, organization: Organization, ana: Person, now: datetime
+) -> None:
+    """It is made once in each process. Without it unknown people alone would get an error page, which tells who they
+    are."""
+    for command in ("rotate-rest", "drop-rest"):
+        assert open_nobodys(organization.pk, "mail", "nobody@invalid") == "nobody@invalid"
+        assert held(ana, "totp", now) == []
+        here.ok("keys", command)
+    assert open_nobodys(organization.pk, "mail", "nobody@invalid") == "nobody@invalid"
+    assert held(ana, "totp", now) == []

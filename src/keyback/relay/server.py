@@ -28,12 +28,26 @@ IDLE_SECONDS = 60
 STOP_SECONDS = 10
 
 
+class _Connection(h11.Connection):
+    """h11's own, which takes a body in chunks and lets a length beside them pass. A proxy that goes by the length takes
+    part of the body for another request, which may get somebody else's answer (RFC 9112, section 6.3)."""
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            names = {name for name, _ in event.headers}
+            if b"transfer-encoding" in names and (b"content-length" in names or event.http_version < b"1.1"):
+                raise h11.RemoteProtocolError("chunks and a length, or chunks before HTTP/1.1")
+        return event
+
+
 class _Protocol(H11Protocol):
     """uvicorn's own, which by itself lets a client take for ever over the head of a request."""
 
     _head_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self.conn = _Connection(h11.SERVER, HEAD_BYTES)
         super().connection_made(transport)
         self._watch_head()
 

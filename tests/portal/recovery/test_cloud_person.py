@@ -69,6 +69,16 @@ def test_the_sixth_reset_in_an_hour_is_refused(cleo: Person) -> None:
     assert verify_password(cleo, f"{NEW}-4")
 
 
+def test_passwords_of_before_that_are_tried_again_count_too(cleo: Person, walker: Walker) -> None:
+    """Whoever got this far could otherwise find out by asking what they were."""
+    cleo.organization.cloud_history = 3
+    cleo.organization.save()
+    walker.prove("cleo@example.test")
+    for _ in range(5):
+        assert "There were too many tries" not in choose(walker, OLD_PASSWORD)
+    assert "There were too many tries" in choose(walker, OLD_PASSWORD)
+
+
 def test_the_rules_of_the_portals_profile_are_named_before_typing(
     cleo: Person, walker: Walker, configure: Callable[..., None]
 ) -> None:

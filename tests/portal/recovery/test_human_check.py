@@ -13,6 +13,8 @@ from tests.portal.walk import Walker, solve
 from keyback.portal.humancheck import characters, work
 from keyback.portal.humancheck.models import SpentCheck
 from keyback.portal.humancheck.spent import HumanCheckFailed
+from keyback.portal.humancheck.views import SPOKEN
+from keyback.portal.limits.budgets import spend
 from keyback.portal.organizations.models import Organization
 from keyback.portal.recovery.models import Recovery
 
@@ -146,6 +148,17 @@ def test_drawing_has_a_limit(walker: Walker) -> None:
     token = walker.get("/recover/characters").forms["/recover/"]["token"]
     statuses = [walker.client.get(f"/recover/characters/{token}/image").status_code for _ in range(61)]
     assert statuses == [200] * 60 + [429]
+
+
+def test_speaking_has_a_limit_of_its_own(organization: Organization, walker: Walker) -> None:
+    """It costs twenty times as much."""
+    token = walker.get("/recover/characters").forms["/recover/"]["token"]
+    for _ in range(19):
+        spend(organization.id, SPOKEN, "127.0.0.1", now=timezone.now())
+    statuses = [
+        walker.client.get(f"/recover/characters/{token}/{what}").status_code for what in ("sound",) * 2 + ("image",)
+    ]
+    assert statuses == [200, 429, 200]
 
 
 def test_used_checks_are_forgotten_when_they_are_old(walker: Walker, clock: Clock) -> None:

@@ -12,9 +12,11 @@ import hashlib
 import hmac
 import json
 import secrets
+import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -40,6 +42,9 @@ __all__ = ["ProviderUnusable", "SignInRefused", "begin", "complete", "discover",
 
 _ALGORITHMS = ("RS256", "PS256", "ES256", "EdDSA")
 _TIMEOUT = 5
+_IN_ALL = 15.0
+"""Seconds for a whole answer: `_TIMEOUT` is for each piece of it, so that a byte now and then would hold a thread for
+hours."""
 _LONGEST = 200_000
 _SKEW = 120
 _KEPT = 300
@@ -244,11 +249,11 @@ def _json(request: httpx2.Request) -> dict[str, Any]:
     if not _asking.acquire(blocking=False):
         raise ProviderUnusable(f"{request.url.host} is too slow: {_AT_ONCE} wait for it already")
     try:
-        with httpx2.Client(timeout=_TIMEOUT, follow_redirects=False) as client:
-            answer = client.send(request)
-        if answer.status_code != 200 or len(answer.content) > _LONGEST:
-            raise ProviderUnusable(f"{request.url.host} answered {answer.status_code}")
-        found = answer.json()
+        with _cut_off(request), httpx2.Client(timeout=_TIMEOUT, follow_redirects=False) as client:
+            answer = client.send(request, stream=True)
+            if answer.status_code != 200:
+                raise ProviderUnusable(f"{request.url.host} answered {answer.status_code}")
+            found = json.loads(_body(answer))
     except (httpx2.HTTPError, ValueError) as error:
         raise ProviderUnusable(f"{request.url.host} does not answer: {type(error).__name__}") from None
     finally:
@@ -256,3 +261,36 @@ def _json(request: httpx2.Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ProviderUnusable(f"{request.url.host} answered something else")
     return found
+
+
+def _body(answer: httpx2.Response) -> bytes:
+    body = b""
+    for piece in answer.iter_raw():  # compressed, what is short could be long
+        body += piece
+        if len(body) > _LONGEST:
+            raise ProviderUnusable(f"{answer.request.url.host} answered more than {_LONGEST} bytes")
+    return body
+
+
+@contextmanager
+def _cut_off(request: httpx2.Request) -> Iterator[None]:
+    """Ends the connections that this request opens after `_IN_ALL` seconds, whatever still comes."""
+    opened: list[socket.socket] = []
+
+    def note_socket(event: str, info: Mapping[str, Any]) -> None:
+        if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
+            opened.append(info["return_value"].get_extra_info("socket"))
+
+    def cut() -> None:
+        for each in opened:
+            with suppress(OSError):  # closed, or behind TLS by now
+                socket.socket.shutdown(each, socket.SHUT_RDWR)
+
+    request.extensions["trace"] = note_socket
+    timer = threading.Timer(_IN_ALL, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

@@ -8,11 +8,11 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
 from uuid import UUID
 
 from django.db import transaction
 
+from keyback.portal import vault
 from keyback.portal.audit.words import Activity, Result
 from keyback.portal.limits.budgets import CODES_SENT, CODES_SENT_POOL, Blocked, Budget, spend_all
 from keyback.portal.limits.clients import Client, counting
@@ -22,14 +22,11 @@ from keyback.portal.methods.codes import LIFE, code_hmac
 from keyback.portal.people.models import ContactDatum
 from keyback.portal.recovery.models import Challenge, Recovery
 from keyback.portal.recovery.subjects import audit, subject, typed_key
-from keyback.portal.vault import open_value, seal_value
 
 __all__ = ["Count", "Destination", "Way", "new_code", "open_nobodys", "send"]
 
 Count = tuple[Budget, tuple[str, ...]]
 """A budget, and what it counts."""
-
-_NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,9 +135,4 @@ def open_nobodys(organization_id: UUID, field: str, value: str) -> str:
     """Makes a row and opens a value that belong to nobody: as long as it takes with somebody's, so that the clock does
     not tell who has one."""
     ContactDatum(organization_id=organization_id)
-    return open_value(organization_id, _NOBODY, field, _nobodys(organization_id, field, value))
-
-
-@cache
-def _nobodys(organization_id: UUID, field: str, value: str) -> str:
-    return seal_value(organization_id, _NOBODY, field, value)
+    return vault.open_nobodys(organization_id, field, value)

@@ -24,7 +24,7 @@ from keyback.portal.people.binding import PersonBent
 from keyback.portal.people.models import Person
 from keyback.portal.recovery import outcomes
 from keyback.portal.recovery.models import Purpose, Recovery
-from keyback.portal.recovery.moves import move
+from keyback.portal.recovery.moves import move, overtaken
 from keyback.portal.recovery.rows import locked
 from keyback.portal.recovery.subjects import audit, audit_deed, person_or_nobody, typed_key
 from keyback.portal.writeback.preparation import NoAgent, Preparation, prepare, seal_here, submit
@@ -40,7 +40,8 @@ _BEYOND = timedelta(seconds=QUEUE_LIFE + DIRECTORY_TIMEOUT + WRITE_LEASE)
 
 
 class NotPrepared(KeybackError):
-    """The boxes are for another page than the one this recovery showed last."""
+    """The boxes are for another page than the one this recovery showed last, or it was overtaken: loading the page
+    again says which."""
 
     code = "not_prepared"
 
@@ -124,6 +125,8 @@ def submit_sealed(
             raise NotPrepared("what was prepared is not what would be prepared now")
         recovery = move(recovery, Event.SUBMITTED, prepared=None, request_id=request_id, findings=[])
         submit(preparation, boxes, person, now)
+        # Here, since the unique index has just waited for another request of this person that was about to end.
+        _only_if_not_overtaken(recovery, now)
         audit(recovery, Activity.RECOVERY_SUBMITTED, Result.SUCCESS, now, request=str(request_id))
     return recovery
 
@@ -148,23 +151,30 @@ def submit_plain(recovery: Recovery, passwords: Sealed, client: Client, now: dat
 
 
 def submit_cloud(recovery: Recovery, passwords: Sealed, client: Client, now: datetime) -> Recovery:
-    """Keeps the password of a cloud person. Raises Blocked or IllegalMove."""
+    """Keeps the password of a cloud person. Raises Blocked, NotPrepared or IllegalMove."""
     person, password = _person(recovery), passwords.new or ""
     if recovery.purpose == Purpose.CHANGE and not _is_current(recovery, person, passwords.current or "", client, now):
         audit_deed(recovery, Result.FAILURE, now, outcome=OutcomeCode.CURRENT_WRONG)
         return _refuse(recovery, [{"code": OutcomeCode.CURRENT_WRONG.value, "params": {}}], now)
     if found := [_plain(finding) for finding in cloud.findings(person, password, passwords.current)]:
         return _refuse(recovery, found, now)
+    # Before the passwords of before are looked at, as for a directory: what they were can be guessed by asking.
+    _count(recovery, person, client, now)
     if cloud.used_before(person, password):
         return _refuse(recovery, [{"code": "used_before", "params": {}}], now)
-    _count(recovery, person, client, now)
     with transaction.atomic():
-        # Of two walks that submit at once the first ends the other, which must not be told that its password stands.
+        # Of two walks that submit at once one waits here for the other, and must not be told that its password stands.
         Person.objects.select_for_update(no_key=True).get(pk=person.pk)
+        _only_if_not_overtaken(recovery, now)
         recovery = move(locked(recovery), Event.SUBMITTED, findings=[])
         cloud.set_password(person, password, now)
         audit(recovery, Activity.RECOVERY_SUBMITTED, Result.SUCCESS, now)
         return outcomes.written(recovery, now)
+
+
+def _only_if_not_overtaken(recovery: Recovery, now: datetime) -> None:
+    if overtaken(recovery, now) is not None:
+        raise NotPrepared("somebody was faster")
 
 
 def _is_current(recovery: Recovery, person: Person, current: str, client: Client, now: datetime) -> bool:

@@ -20,7 +20,7 @@ from keyback.portal.middleware import track
 from keyback.portal.people.models import Person
 from keyback.portal.recovery import browser
 from keyback.portal.recovery.models import Purpose, Recovery
-from keyback.portal.recovery.moves import keep_held, keep_time
+from keyback.portal.recovery.moves import keep_overtaken, keep_time
 
 __all__ = ["StepOver", "posted", "step", "where"]
 
@@ -71,7 +71,7 @@ def step(
             if recovery is None:
                 return redirect("recover") if request.method != "POST" else _over(request, None)
             track(request, recovery.id)
-            recovery = keep_held(keep_time(recovery, timezone.now()), timezone.now())
+            recovery = keep_overtaken(keep_time(recovery, timezone.now()), timezone.now())
             if recovery.state not in states or recovery.purpose not in purposes:
                 return redirect(where(recovery)) if request.method != "POST" else _over(request, recovery)
             try:

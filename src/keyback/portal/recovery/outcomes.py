@@ -18,7 +18,7 @@ from keyback.portal.organizations.setup import administrators
 from keyback.portal.people.contacts import mails_of
 from keyback.portal.recovery import notices, rows
 from keyback.portal.recovery.models import Purpose, Recovery
-from keyback.portal.recovery.moves import TIMED, move
+from keyback.portal.recovery.moves import SUPERSEDED, move
 from keyback.portal.recovery.subjects import audit, audit_deed, person_or_nobody
 from keyback.portal.vault import VaultMismatch, open_value
 from keyback.portal.writeback.models import WritebackRequest
@@ -28,7 +28,6 @@ from keyback.protocol.outcomes import OutcomeCode, Shortfall, sspr_code
 __all__ = ["written"]
 
 TOO_YOUNG = "too_young"
-SUPERSEDED = "superseded"
 LOCKED_OUT = "locked_out"
 """Refusals of our own, beside the SSPR codes."""
 
@@ -99,8 +98,6 @@ def written(recovery: Recovery, now: datetime, shortfalls: Sequence[Shortfall] =
     )
     details = {"shortfalls": ", ".join(shortfalls)} if shortfalls else {}
     audit_deed(recovery, Result.SUCCESS, now, **details)
-    if recovery.purpose != Purpose.UNLOCK:
-        _end_others(recovery, now)
     told: dict[str, str] = dict.fromkeys(shortfalls, "yes")  # by name, for the text
     who = notices.of(recovery)
     if late:
@@ -114,17 +111,6 @@ def written(recovery: Recovery, now: datetime, shortfalls: Sequence[Shortfall] =
     for what in shortfalls:
         _tell_administrators(recovery, what, now)
     return recovery
-
-
-def _end_others(recovery: Recovery, now: datetime) -> None:
-    """A new password ends every other walk of this person that stands past a gate, as it ends their sessions: whoever
-    reads their mail, too, or sits where they left a page open, sets no other one after it. Those in the middle of
-    writing go on: the directory decides between them."""
-    for other in rows.others_of(recovery, TIMED):
-        if not other.gates_opened or other.purpose == Purpose.VERIFY:
-            continue
-        audit(other, Activity.RECOVERY_REFUSED, Result.REFUSED, now, refusal=SUPERSEDED)
-        move(other, Event.NOT_WRITABLE, refusal=SUPERSEDED, prepared=None)
 
 
 def _origin(recovery: Recovery) -> str:

@@ -6,18 +6,16 @@ answer it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from uuid import UUID
 
 from django.db import connection
 
-from keyback.flows import State
 from keyback.portal import sql
 from keyback.portal.organizations.models import Organization
 from keyback.portal.people.models import Person
 from keyback.portal.recovery.models import Recovery
 
-__all__ = ["found", "locked", "others_of", "waiting_for"]
+__all__ = ["found", "locked", "waiting_for"]
 
 # Nobody's recovery is read with somebody's row, which is thrown away: to read a row and to turn it into a person takes
 # time, and the clock would tell who exists.
@@ -50,26 +48,12 @@ def waiting_for(organization_id: UUID, request_id: UUID) -> Recovery | None:
     return _one(condition, organization=organization_id, request=request_id)
 
 
-def others_of(recovery: Recovery, states: Iterable[State]) -> list[Recovery]:
-    """This person's other walks in one of these states, held until the transaction ends; without those that somebody
-    else holds."""
-    condition = f"r.person_id = %(person)s AND r.id <> %(id)s AND r.state IN ({sql.quoted(states)})" + _lock()
-    if connection.features.has_select_for_update_skip_locked:
-        condition += " SKIP LOCKED"
-    return _all(condition, person=recovery.person_id, id=recovery.id)
-
-
 def _lock() -> str:
     # SQLite has one writer at a time anyway.
     return " FOR UPDATE OF r" if connection.features.has_select_for_update_of else ""
 
 
 def _one(condition: str, **given: UUID) -> Recovery | None:
-    return next(iter(_all(condition, **given)), None)
-
-
-def _all(condition: str, **given: UUID | None) -> list[Recovery]:
-    recoveries: list[Recovery] = []
     for recovery, organization, person in sql.instances(
         _FOUND + condition, sql.values(**given), Recovery, Organization, Person
     ):
@@ -77,5 +61,6 @@ def _all(condition: str, **given: UUID | None) -> list[Recovery]:
         if person is not None:
             person.organization = organization
         recovery.person = None if recovery.person_id is None else person
-        recoveries.append(recovery)
-    return recoveries
+        found: Recovery = recovery
+        return found
+    return None

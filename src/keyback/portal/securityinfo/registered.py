@@ -9,7 +9,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -22,12 +21,11 @@ from keyback.portal.people.contacts import place_of
 from keyback.portal.people.models import Person
 from keyback.portal.securityinfo.models import RegisteredMethod
 from keyback.portal.securityinfo.notices import tell
-from keyback.portal.vault import VaultMismatch, open_value, seal_value
+from keyback.portal.vault import VaultMismatch, open_nobodys, open_value, seal_value
 from keyback.protocol.encoding import canonical_json
 
 __all__ = ["Registered", "Taken", "TooMany", "add", "find", "held", "on_file", "remove", "rows_of"]
 
-_NOBODY = UUID(int=0)
 _log = logging.getLogger(__name__)
 
 
@@ -64,7 +62,7 @@ def on_file(person: Person, method: str) -> list[Registered]:
     rows = rows_of(person, method)
     if not rows:
         # As long as it takes to open one, so that the clock does not tell who has any.
-        open_value(person.organization_id, _NOBODY, method, _nobodys(person.organization_id, method))
+        open_nobodys(person.organization_id, method, "nobody")
     return [found for row in rows if (found := _opened(person, row)) is not None]
 
 
@@ -78,7 +76,7 @@ def find(person: Person, method: str, lookup: bytes, now: datetime) -> Registere
     mine = {"organization_id": person.organization_id, "person": person, "method": method}
     row = RegisteredMethod.objects.filter(**mine, lookup=lookup).first()
     if row is None:
-        open_value(person.organization_id, _NOBODY, method, _nobodys(person.organization_id, method))
+        open_nobodys(person.organization_id, method, "nobody")
         return None
     found = _opened(person, row)
     return found if found is not None and found.opens_from <= now else None
@@ -160,8 +158,3 @@ def _opened(person: Person, row: RegisteredMethod) -> Registered | None:
         _log.error("registered method %s was not written by this portal for this person; it is left out", row.pk)
         return None
     return Registered(row, datetime.fromisoformat(content["opens_from"]), content["secret"])
-
-
-@cache
-def _nobodys(organization_id: UUID, method: str) -> str:
-    return seal_value(organization_id, _NOBODY, method, "nobody")
