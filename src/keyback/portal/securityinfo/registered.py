@@ -61,8 +61,7 @@ def on_file(person: Person, method: str) -> list[Registered]:
     registered, by its row or by its person, counts as missing."""
     rows = rows_of(person, method)
     if not rows:
-        # As long as it takes to open one, so that the clock does not tell who has any.
-        open_nobodys(person.organization_id, method, "nobody")
+        _open_nobodys(person, method)
     return [found for row in rows if (found := _opened(person, row)) is not None]
 
 
@@ -76,7 +75,7 @@ def find(person: Person, method: str, lookup: bytes, now: datetime) -> Registere
     mine = {"organization_id": person.organization_id, "person": person, "method": method}
     row = RegisteredMethod.objects.filter(**mine, lookup=lookup).first()
     if row is None:
-        open_nobodys(person.organization_id, method, "nobody")
+        _open_nobodys(person, method)
         return None
     found = _opened(person, row)
     return found if found is not None and found.opens_from <= now else None
@@ -158,3 +157,9 @@ def _opened(person: Person, row: RegisteredMethod) -> Registered | None:
         _log.error("registered method %s was not written by this portal for this person; it is left out", row.pk)
         return None
     return Registered(row, datetime.fromisoformat(content["opens_from"]), content["secret"])
+
+
+def _open_nobodys(person: Person, method: str) -> None:
+    """As long as it takes with a row on file, so that the clock does not tell who has one."""
+    RegisteredMethod(organization_id=person.organization_id)
+    open_nobodys(person.organization_id, method, "nobody")

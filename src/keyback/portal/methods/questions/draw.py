@@ -60,7 +60,7 @@ def draw(recovery: Recovery, challenge: Challenge) -> Draw:
     ]
     found = next(iter(held(person, METHOD.name, timezone.now())), None)
     if found is None:
-        alike = next(iter(_shuffled({str(policy.pk): policy for policy in policies}, recovery, "policy")), Policy())
+        alike = next(iter(_shuffled({str(policy.pk): policy for policy in policies}, recovery, "policy")), None) or Policy()
         pool = [
             Asked(key, text, None)
             for key, text in _shuffled({k: (k, v) for k, v in offered.items()}, recovery, "questions")
