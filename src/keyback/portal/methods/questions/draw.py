@@ -60,12 +60,12 @@ def draw(recovery: Recovery, challenge: Challenge) -> Draw:
     ]
     found = next(iter(held(person, METHOD.name, timezone.now())), None)
     if found is None:
-        alike = next(iter(_shuffled({str(policy.pk): policy for policy in policies}, recovery, "policy")), None) or Policy()
+        alike = next(iter(_shuffled({str(policy.pk): policy for policy in policies}, recovery, "policy")), None)
         pool = [
             Asked(key, text, None)
             for key, text in _shuffled({k: (k, v) for k, v in offered.items()}, recovery, "questions")
         ]
-        pool = pool[: alike.questions_registered]
+        pool = pool[: (alike or Policy()).questions_registered]
     else:
         pool = [Asked(one["key"], offered.get(one["key"], one["text"]), one["kept"]) for one in found.secret["answers"]]
     seed = challenges.bytes_of(challenge, recovery)
