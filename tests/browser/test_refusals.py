@@ -14,7 +14,7 @@ from tests.support.whole import Whole, fresh_password, start_agent
 
 import lab
 from lab import api
-from lab.people import FineGrainedPolicy, Kind, Person
+from lab.people import INITIAL_PASSWORD, FineGrainedPolicy, Kind, Person
 from lab.stack import AgentProcess
 from lab.testing import fresh_forest
 
@@ -208,6 +208,24 @@ def test_a_right_that_the_service_account_does_not_have(whole: Whole, browser: P
     assert ids(whole, page) == ["31001", "33004", "31003"]
     assert "Reset Password" in whole.wait_for_event(page.support_code, "33004")["message"]
     nothing_was_written(whole, person)
+
+
+def test_without_the_right_to_set_a_password_an_account_is_unlocked_all_the_same(
+    whole: Whole, browser: PersonAtBrowser
+) -> None:
+    person = whole.new_person(Kind.LOCKED)
+    api.deny_right(whole.forest, "reset-password", person.account)
+    browser.identify(whole.user_id(person))
+    browser.post("/recover/purpose")
+    browser.choose_email(person.mail_address)
+    browser.enter_code(browser.read_code(person.mail_address))
+    page = browser.wait()
+    assert page.title == "Unlock your account?"
+    assert [form.action for form in page.forms if form.action == "/recover/purpose"] == []
+    browser.post("/recover/unlock")
+    assert browser.outcome().title == "Your account is unlocked"
+    assert ids(whole, page)[:3] == ["31001", "33004", "31003"]
+    assert api.kinit(whole.forest, person.account, INITIAL_PASSWORD) is api.SignIn.OK
 
 
 def test_a_right_that_is_taken_away_between_the_look_and_the_write(

@@ -1,11 +1,15 @@
 """I know my password, but I cannot sign in: unlocked, and the password stays."""
 
+from datetime import timedelta
+
+import pyotp
 import pytest
 from django.utils import timezone
 from tests.portal.account.signing import sign_in
 from tests.portal.walk import FakeDirectory, Page, Walker, mails, newest_code
 
 from keyback.portal.audit.models import AuditEntry
+from keyback.portal.methods.authenticator.enrol import add_app, new_secret
 from keyback.portal.people.contacts import add_mail
 from keyback.portal.people.models import Person, Policy
 from keyback.protocol.outcomes import OutcomeCode
@@ -75,6 +79,78 @@ def test_a_refusal_of_the_directory_is_told(ada: Person, walker: Walker, directo
     directory.unlock(OutcomeCode.PERMISSION)
     page = walker.get("/recover/wait")
     assert "SSPR_0029" in page.text
+
+
+@pytest.mark.parametrize(
+    "why",
+    [OutcomeCode.PERMISSION, OutcomeCode.CONTROL_MISSING, OutcomeCode.CANNOT_CHANGE, OutcomeCode.SMART_CARD],
+)
+def test_what_keeps_only_a_password_from_being_set_hinders_no_unlocking(
+    ada: Person, walker: Walker, directory: FakeDirectory, why: OutcomeCode
+) -> None:
+    to_the_end(walker, "ada@example.test")
+    assert directory.inspect(ada, why).inspect_for == "reset"
+    assert walker.get("/recover/wait").heading == "We are looking at your account"
+    looked = directory.inspect(ada, locked_out=True)
+    assert (looked.inspect_for, looked.flags.unlock) == ("unlock", False)
+    page = walker.get("/recover/wait")
+    assert (page.heading, PURPOSE in page.forms) == ("Unlock your account?", False)
+    assert "A new password cannot be chosen here" in page.text
+    assert walker.post(PURPOSE, page.forms[UNLOCK] | {"purpose": "reset"}).status == 409
+    walker.post(UNLOCK, page.forms[UNLOCK])
+    directory.unlock()
+    assert walker.get("/recover/wait").heading == "Your account is unlocked"
+
+
+def test_what_hinders_the_unlocking_too_is_told(ada: Person, walker: Walker, directory: FakeDirectory) -> None:
+    to_the_end(walker, "ada@example.test")
+    directory.inspect(ada, OutcomeCode.PERMISSION)
+    walker.get("/recover/wait")
+    directory.inspect(ada, OutcomeCode.PERMISSION)
+    assert "SSPR_0029" in walker.get("/recover/wait").text
+
+
+@pytest.mark.parametrize("why", [OutcomeCode.DISABLED, OutcomeCode.PROTECTED, OutcomeCode.UNREACHABLE])
+def test_what_concerns_the_account_as_such_is_told_at_once(
+    ada: Person, walker: Walker, directory: FakeDirectory, why: OutcomeCode
+) -> None:
+    to_the_end(walker, "ada@example.test")
+    directory.inspect(ada, why)
+    assert "SSPR_00" in walker.get("/recover/wait").text
+
+
+def test_who_came_for_a_new_password_is_told_that_none_can_be_set(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    walker.prove("ada@example.test")
+    directory.inspect(ada, OutcomeCode.PERMISSION)
+    assert "SSPR_0029" in walker.get("/recover/wait").text
+
+
+def test_what_is_found_between_two_gates_is_looked_at_again_after_the_second(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    Policy.objects.update(gates=2, methods=["email", "authenticator"])
+    secret, now = new_secret(), timezone.now()
+    assert add_app(ada, secret, pyotp.TOTP(secret).at(now), label="App", by="self", now=now)
+    to_the_end(walker, "ada@example.test")
+    directory.inspect(ada, OutcomeCode.PERMISSION)
+    path = "/recover/authenticator/"
+    page = walker.post(f"{path}start", walker.get("/recover/prove").forms[f"{path}start"])
+    later = now + timedelta(seconds=30)  # the code of enrolment is used
+    walker.post(path, page.forms[path] | {"code": pyotp.TOTP(secret).at(later)})
+    assert directory.inspect(ada, locked_out=True).inspect_for == "unlock"
+    assert walker.get("/recover/wait").heading == "Unlock your account?"
+
+
+def test_whose_own_policy_has_no_unlocking_is_told_that_no_password_can_be_set(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    Policy.objects.create(organization=ada.organization, name="Others", position=5, methods=["email"])
+    Policy.objects.filter(name="Everybody").update(unlock=False)
+    to_the_end(walker, "ada@example.test")
+    directory.inspect(ada, OutcomeCode.PERMISSION)
+    assert "SSPR_0029" in walker.get("/recover/wait").text
 
 
 def test_where_no_policy_has_it_nobody_is_offered_it(ada: Person, walker: Walker) -> None:

@@ -55,10 +55,11 @@ def begin(recovery: Recovery, now: datetime, *, may_reset: bool) -> Recovery:
 
 
 def _meant(recovery: Recovery, may_reset: bool) -> Following:
-    """Who is about to unlock may still choose a new password instead, where the policy has both."""
+    """Who is about to unlock may still choose a new password instead, where the policy has both; if it turns out that
+    none can be set, the account is looked at once more for the unlocking alone."""
     if recovery.purpose == Purpose.CHANGE:
         return Operation.CHANGE
-    return Operation.RESET if may_reset else Operation.UNLOCK
+    return Operation.RESET if may_reset and not recovery.unlock_only else Operation.UNLOCK
 
 
 def _refused(recovery: Recovery, refusal: str, now: datetime) -> Recovery:

@@ -29,6 +29,7 @@ class Recovery(models.Model):
 
     ``prepared``: what the password page was rendered with (request id, deadline, agents and their keys); a submission
     must be for exactly this. ``request_id``: the writeback request that this recovery waits for, inspection or write.
+    ``unlock_only``: an agent has found that no password can be set, so that unlocking is all that may be offered.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -46,6 +47,7 @@ class Recovery(models.Model):
     ends_at = models.DateTimeField()
     gates_opened = models.JSONField(default=list)
     inspection = models.JSONField(null=True)
+    unlock_only = models.BooleanField(default=False, db_default=False)
     prepared = models.JSONField(null=True)
     request_id = models.UUIDField(null=True)
     # Why it was refused (SSPR code or name) and what the rules said, for the page.

@@ -16,6 +16,7 @@ from keyback.portal.limits.budgets import Blocked, Budget, spend
 from keyback.portal.messages.queue import MessageKind, enqueue
 from keyback.portal.organizations.setup import administrators
 from keyback.portal.people.contacts import mails_of
+from keyback.portal.people.policies import policy_for
 from keyback.portal.recovery import notices, rows
 from keyback.portal.recovery.models import Purpose, Recovery
 from keyback.portal.recovery.moves import SUPERSEDED, move
@@ -30,6 +31,11 @@ __all__ = ["written"]
 TOO_YOUNG = "too_young"
 LOCKED_OUT = "locked_out"
 """Refusals of our own, beside the SSPR codes."""
+
+_NO_PASSWORD = frozenset(
+    {OutcomeCode.PERMISSION, OutcomeCode.CONTROL_MISSING, OutcomeCode.CANNOT_CHANGE, OutcomeCode.SMART_CARD}
+)
+"""What keeps a password from being set, and may leave an account to be unlocked."""
 
 SHORTFALLS_TOLD = Budget("shortfalls_told", 1, timedelta(days=1))
 
@@ -58,9 +64,25 @@ def _inspected(recovery: Recovery, request: WritebackRequest, now: datetime) -> 
             audit(recovery, Activity.RECOVERY_INSPECTED, Result.SUCCESS, now)
             return
         move(recovery, Event.NOT_WRITABLE, refusal=TOO_YOUNG, inspection=found)
+    elif _may_still_unlock(recovery, request):
+        # The next gate or the waiting page asks for the new look: outcomes are recorded by the agents' door, which
+        # cannot sign.
+        recovery.unlock_only, recovery.request_id = True, None
+        recovery.save(update_fields=["unlock_only", "request_id"])
+        audit(recovery, Activity.RECOVERY_INSPECTED, Result.REFUSED, now, refusal=_refusal(request), then="unlock")
+        return
     else:
         move(recovery, Event.NOT_WRITABLE, refusal=_refusal(request), findings=_findings(request))
     audit(recovery, Activity.RECOVERY_INSPECTED, Result.REFUSED, now, refusal=recovery.refusal)
+
+
+def _may_still_unlock(recovery: Recovery, request: WritebackRequest) -> bool:
+    """Whether the person came to unlock, and only for the new password that their policy has as well it cannot be."""
+    wanted = recovery.purpose == Purpose.UNLOCK and recovery.state in (State.PROVE, State.INSPECT)
+    if not wanted or recovery.unlock_only or request.outcome_code not in _NO_PASSWORD:
+        return False
+    policy = policy_for(recovery.organization, recovery.person)
+    return policy is not None and policy.unlock and policy.reset
 
 
 def _ended(recovery: Recovery, request: WritebackRequest, now: datetime) -> None:

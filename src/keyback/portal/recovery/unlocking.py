@@ -33,8 +33,9 @@ def purposes(organization: Organization) -> list[Purpose]:
 
 
 def may_reset(recovery: Recovery) -> bool:
+    """Whether a new password may be chosen, as far as it is known."""
     policy = policy_for(recovery.organization, recovery.person)
-    return policy is not None and policy.reset
+    return policy is not None and policy.reset and not recovery.unlock_only
 
 
 def choose_purpose(recovery: Recovery, purpose: Purpose, now: datetime) -> Recovery:
