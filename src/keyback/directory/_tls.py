@@ -42,6 +42,8 @@ def tls_problem(error: ssl.SSLError, ca: str) -> str:
         advice = _CERTIFICATE.get(error.verify_code)
         said = error.verify_message.rstrip(".")
         return f"certificate refused: {said}" + (f"; {advice.format(ca=ca)}" if advice else "")
-    reason = error.reason or ("UNEXPECTED_EOF_WHILE_READING" if isinstance(error, ssl.SSLEOFError) else str(error))
+    # Somebody hanging up is told in two ways: Debian 12's Python 3.11.2 takes it for an orderly end.
+    hung_up = isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError)
+    reason = error.reason or ("UNEXPECTED_EOF_WHILE_READING" if hung_up else str(error))
     advice = _AGREEMENT.get(reason)
     return f"no TLS: {reason.replace('_', ' ').lower()}" + (f"; {advice}" if advice else "")
