@@ -41,9 +41,11 @@ def conflicts_of(organization_id: UUID, people: Sequence[_Person], *, new: Colle
     """The conflicts that these directory people have with anybody. Two queries where there are none, four where there
     are, however many people these are. ``new``: keys of those who arrive now, of whom it is told that they were made
     again."""
-    directory = Person.objects.filter(organization_id=organization_id, object_guid__isnull=False)
     anchors = _shared(organization_id, "anchor", {p.anchor for p in people if p.anchor})
     user_ids = _shared(organization_id, "user_id", {p.user_id for p in people})
+    if not anchors and not user_ids:
+        return []
+    directory = Person.objects.filter(organization_id=organization_id, object_guid__isnull=False)
     same_anchor = _by("anchor", directory.filter(anchor__in=anchors, enabled=True, removed_at__isnull=True))
     same_user_id = _by("user_id", directory.filter(user_id__in=user_ids))
     found = (

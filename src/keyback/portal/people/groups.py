@@ -48,6 +48,8 @@ def _groups(members: QuerySet[GroupMember], condition: Q) -> dict[UUID, tuple[UU
 
 def take(run: SyncRun, records: Sequence[GroupRecord]) -> None:
     """Writes groups as an agent pushed them: what differs of their names and members."""
+    if not records:
+        return
     known = {
         group.object_guid: group
         for group in _of_forest(run).filter(object_guid__in={record.object_guid for record in records})

@@ -34,7 +34,7 @@ _Wanted = tuple[str, int, str]
 def write_contacts(organization_id: UUID, region: str, *, added: _People, changed: _People, now: datetime) -> None:
     """``region``: of telephone numbers without a country code. Who was here before is told of what changes."""
     made = _Made(organization_id, region)
-    different, gone = _differences(made, changed, now)
+    different, gone = _differences(made, changed, now) if changed else ([], [])
     if gone:
         ContactDatum.objects.filter(pk__in=[row.pk for row in gone]).delete()
     insert(ContactDatum, NewContact._fields, chain(different, made.of_the_new(added, now)))

@@ -14,6 +14,9 @@ from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
+from django.db import connection
+
+from keyback.portal import sql
 from keyback.portal.organizations.lookup import domain_of, normalise_user_id
 from keyback.portal.organizations.models import Domain, Organization
 from keyback.portal.people.binding import Binder, binder
@@ -97,14 +100,23 @@ class Plan:
 
 
 def place_of(organization_id: UUID, forest_id: UUID) -> Place:
-    domains = Domain.objects.filter(organization_id=organization_id, verified_at__isnull=False)
+    with connection.cursor() as cursor:
+        cursor.execute(_REGION_AND_DOMAINS, sql.values(organization=organization_id))
+        rows = cursor.fetchall()
     return Place(
         organization_id=organization_id,
         forest_id=forest_id,
-        domains=frozenset(domains.values_list("name", flat=True)),
-        region=Organization.objects.values_list("phone_region", flat=True).get(pk=organization_id),
+        domains=frozenset(domain for _, domain in rows if domain),
+        region=rows[0][0],
         bound=binder(organization_id, forest_id),
     )
+
+
+_REGION_AND_DOMAINS = f"""
+SELECT o.phone_region, d.name FROM {Organization._meta.db_table} o
+LEFT JOIN {Domain._meta.db_table} d ON d.organization_id = o.id AND d.verified_at IS NOT NULL
+WHERE o.id = %(organization)s
+"""  # noqa: S608 — table names
 
 
 def plan_for(place: Place, people: Iterable[PersonRecord], now: datetime) -> Plan:

@@ -7,9 +7,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from keyback.errors import KeybackError
+from keyback.portal import sql
 from keyback.portal.agents.models import Agent, AgentForest
 from keyback.portal.agents.tokens import NotAdmitted
 from keyback.portal.audit.words import Activity, Result
@@ -38,8 +39,7 @@ class ForestRefused(KeybackError):
 def apply_push(agent: Agent, push: Push, now: datetime) -> PushReceipt:
     """All of it or nothing. Raises NotAdmitted, ForestRefused or SequenceRefused."""
     with transaction.atomic():
-        _take_sequence(agent, push.seq)
-        check_forest(agent, push.forest_id)
+        _take_sequence(agent, push)
         run = _run(agent, push, now)
         place = records.place_of(agent.organization_id, push.forest_id)
         plan = records.plan_for(place, push.people, now)
@@ -67,14 +67,25 @@ def check_forest(agent: Agent, forest_id: UUID) -> None:
         raise ForestRefused("this agent does not serve this forest")
 
 
-def _take_sequence(agent: Agent, seq: int) -> None:
+_TAKE_SEQUENCE = f"""
+UPDATE {Agent._meta.db_table} SET push_seq = %(seq)s
+WHERE id = %(agent)s AND state = '{Agent.State.CONFIRMED.value}' AND push_seq < %(seq)s
+RETURNING EXISTS (SELECT 1 FROM {AgentForest._meta.db_table} WHERE agent_id = %(agent)s AND forest_id = %(forest)s)
+"""  # noqa: S608 — table names
+
+
+def _take_sequence(agent: Agent, push: Push) -> None:
     """The conditional update also locks the agent's row: its pushes are applied one after the other."""
-    confirmed = Agent.objects.filter(pk=agent.pk, state=Agent.State.CONFIRMED)
-    if not confirmed.filter(push_seq__lt=seq).update(push_seq=seq):
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_SEQUENCE, sql.values(seq=push.seq, agent=agent.pk, forest=push.forest_id))
+        taken = cursor.fetchone()
+    if taken is None:
         agent.refresh_from_db(fields=["state"])
         if agent.state != Agent.State.CONFIRMED:
             raise NotAdmitted(agent)
         raise SequenceRefused("this sequence number was used")
+    if not taken[0]:
+        raise ForestRefused("this agent does not serve this forest")
 
 
 def _run(agent: Agent, push: Push, now: datetime) -> SyncRun:
