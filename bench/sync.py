@@ -16,7 +16,6 @@ import click
 from bench.site import Site
 from keyback.agent.config import ForestConfig, load
 from keyback.directory import connect
-from keyback.directory.people import paged
 from lab import api
 from lab.stack import KEYBACK
 
@@ -70,7 +69,7 @@ def _read_alone(config: ForestConfig) -> tuple[int, float]:
     with connect(server) as connection:
         begun = time.perf_counter()
         count = sum(
-            1 for base in config.base_dns for _ in paged(connection, base, config.shape.attributes, config.filter)
+            1 for base in config.base_dns for _ in connection.paged(base, config.shape.attributes, config.filter)
         )
         return count, count / (time.perf_counter() - begun)
 

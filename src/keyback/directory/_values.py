@@ -51,11 +51,12 @@ class Entry:
 
     def texts(self, name: str) -> tuple[str, ...]:
         """All values as text."""
-        return tuple(value.decode("utf-8", "replace") for value in self.raw(name))
+        return tuple([value.decode("utf-8", "replace") for value in self.raw(name)])
 
     def text(self, name: str) -> str:
         """The first value, or ""."""
-        return next(iter(self.texts(name)), "")
+        values = self.raw(name)
+        return values[0].decode("utf-8", "replace") if values else ""
 
     def number(self, name: str) -> int:
         """The first value, or 0."""

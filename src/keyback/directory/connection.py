@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import select
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import starmap
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
 
 import ldap
-from ldap.controls import RequestControl
+from ldap.controls import RequestControl, SimplePagedResultsControl
 
 from keyback.directory import errors
 from keyback.directory._link import DirectoryServer, hang_up, sign_in_as_service
@@ -31,6 +33,9 @@ HINTS_CONTROLS = ("1.2.840.113556.1.4.2239", "1.2.840.113556.1.4.2066")
 
 Change = tuple[int, str, bytes]
 """What is done to an attribute (ldap.MOD_REPLACE, MOD_DELETE, MOD_ADD), its name, and one value."""
+
+_Found = tuple[str, Mapping[str, Sequence[bytes]]]
+"""An entry as python-ldap returns it: its name and its values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,25 +145,69 @@ class Connection:
 
         An iteration that is given up leaves answers in the pipe, so the connection counts as broken then.
         """
+        returned = [] if answered is None else answered
+        with self._asking():
+            message = self._ask(base, attributes, scope, filter, controls)
+            yield from starmap(Entry.of, self._answers(message, returned, timeout))
+
+    def paged(
+        self,
+        base: str,
+        attributes: Sequence[str],
+        filter: str,
+        *,
+        page_size: int = 1000,
+        controls: Sequence[RequestControl] = (),
+    ) -> Generator[Entry, None, None]:
+        """Entries below ``base``, asked for in pages (RFC 2696).
+
+        As soon as a page is there the next one is asked for, and only then are its entries handed out: the server makes
+        one page while somebody works on the one before. An iteration that is given up leaves the connection broken.
+        """
+        with self._asking():
+            cookie = b""
+            page: list[_Found] = []
+            while True:
+                control = SimplePagedResultsControl(criticality=True, size=page_size, cookie=cookie)
+                message = self._ask(base, attributes, ldap.SCOPE_SUBTREE, filter, [control, *controls])
+                yield from starmap(Entry.of, page)
+                answered: list[Any] = []
+                page = list(self._answers(message, answered))
+                cookie = next((c.cookie for c in answered if isinstance(c, SimplePagedResultsControl)), b"")
+                if not cookie:
+                    break
+            yield from starmap(Entry.of, page)
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Raises DirectoryError for what goes wrong; the connection is broken where answers may still come."""
         self._refuse_if_broken()
         finished = False
         try:
-            message = self._link.search_ext(base, scope, filter, list(attributes), serverctrls=list(controls))
-            while True:
-                kind, found, _, returned = self._link.result3(
-                    message, all=ldap.MSG_ONE, timeout=timeout or self.server.operation_timeout
-                )
-                if kind == ldap.RES_SEARCH_RESULT:
-                    break
-                yield from (Entry.of(dn, values) for dn, values in found if dn is not None)
+            yield
             finished = True
         except ldap.LDAPError as error:
             finished = not errors.connection_lost(error)
             raise errors.translate(error, self.server.url) from error
         finally:
             self.broken = self.broken or not finished
-        if answered is not None:
-            answered.extend(returned)
+
+    def _ask(
+        self, base: str, attributes: Sequence[str], scope: int, filter: str, controls: Sequence[RequestControl]
+    ) -> int:
+        """Sends the question; returns the number that its answers will carry."""
+        return int(self._link.search_ext(base, scope, filter, list(attributes), serverctrls=list(controls)))
+
+    def _answers(self, message: int, answered: list[Any], timeout: float | None = None) -> Iterator[_Found]:
+        """Each entry as it arrives, referrals left out."""
+        while True:
+            kind, found, _, returned = self._link.result3(
+                message, all=ldap.MSG_ONE, timeout=timeout or self.server.operation_timeout
+            )
+            if kind == ldap.RES_SEARCH_RESULT:
+                answered.extend(returned)
+                return
+            yield from (one for one in found if one[0] is not None)
 
     def modify(
         self,

@@ -22,7 +22,7 @@ from pyasn1.type import namedtype, univ
 from keyback.directory._values import Entry
 from keyback.directory.connection import Connection
 from keyback.directory.errors import ControlMissing, NotFound, PermissionMissing
-from keyback.directory.people import by_guid, paged
+from keyback.directory.people import by_guid
 
 __all__ = [
     "NOT_GRANTED",
@@ -112,8 +112,7 @@ def changes_by_usn(connection: Connection, since: int) -> Changes:
     """The same by uSNChanged, which any change of an object raises. ``mark``: a number in decimal digits."""
     until = usn(connection)
     found = list(
-        paged(
-            connection,
+        connection.paged(
             connection.root.default_naming_context,
             ("objectGUID", "isDeleted"),
             f"(&(uSNChanged>={since + 1}){_OF_INTEREST})",

@@ -12,7 +12,7 @@ from ldap.controls import RequestControl
 
 from keyback.directory._values import Entry
 from keyback.directory.connection import Connection
-from keyback.directory.people import by_guid, paged
+from keyback.directory.people import by_guid
 
 __all__ = ["GROUPS", "DirectoryGroup", "groups", "groups_by_guid"]
 
@@ -41,7 +41,7 @@ def groups(
     """Every group below the bases that the filter matches, once. ``at_once``: so many members an answer; else as many
     as the server gives. Raises DirectoryError."""
     guids = {
-        entry.guid("objectGUID"): None for base in bases for entry in paged(connection, base, ("objectGUID",), filter)
+        entry.guid("objectGUID"): None for base in bases for entry in connection.paged(base, ("objectGUID",), filter)
     }
     yield from groups_by_guid(connection, bases, guids, filter=filter, at_once=at_once)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 import ldap
 import ldap.dn
-from ldap.controls import RequestControl, SimplePagedResultsControl
+from ldap.controls import RequestControl
 from ldap.filter import filter_format
 
 from keyback.directory._values import Entry
@@ -28,7 +28,6 @@ __all__ = [
     "by_guid",
     "in_scope",
     "is_name",
-    "paged",
     "people",
     "people_by_guid",
     "people_called",
@@ -152,7 +151,7 @@ def people(
     The connection must not be used for anything else until the iteration is over; one that is given up leaves it
     broken. Raises DirectoryError at any step.
     """
-    for entry in paged(connection, base, shape.attributes, filter, page_size=page_size):
+    for entry in connection.paged(base, shape.attributes, filter, page_size=page_size):
         if entry.raw("sAMAccountName"):
             yield _person(entry, domain, shape)
 
@@ -194,30 +193,8 @@ def people_called(
 def in_scope(connection: Connection, bases: Sequence[str], filter: str) -> set[bytes]:
     """objectGUIDs (big-endian, as they sort) of everything below the bases that the filter matches."""
     return {
-        entry.guid("objectGUID").bytes for base in bases for entry in paged(connection, base, ("objectGUID",), filter)
+        entry.guid("objectGUID").bytes for base in bases for entry in connection.paged(base, ("objectGUID",), filter)
     }
-
-
-def paged(
-    connection: Connection,
-    base: str,
-    attributes: Sequence[str],
-    filter: str,
-    *,
-    page_size: int = 1000,
-    controls: Sequence[RequestControl] = (),
-) -> Iterator[Entry]:
-    """Entries of a paged search (RFC 2696), as they arrive."""
-    cookie = b""
-    while True:
-        answered: list[Any] = []
-        page = SimplePagedResultsControl(criticality=True, size=page_size, cookie=cookie)
-        yield from connection.stream(
-            base, attributes, scope=ldap.SCOPE_SUBTREE, filter=filter, controls=[page, *controls], answered=answered
-        )
-        cookie = next((c.cookie for c in answered if isinstance(c, SimplePagedResultsControl)), b"")
-        if not cookie:
-            return
 
 
 def by_guid(
@@ -278,4 +255,7 @@ def _person(entry: Entry, domain: Domain, shape: Shape) -> DirectoryPerson:
 
 
 def _first(entry: Entry, names: Sequence[str]) -> str:
-    return next((value for name in names if (value := entry.text(name))), "")
+    for name in names:
+        if value := entry.text(name):
+            return value
+    return ""
