@@ -15,7 +15,7 @@ from ldap.filter import filter_format
 
 from keyback.directory._values import Entry
 from keyback.directory.accounts import DISABLED
-from keyback.directory.connection import Connection
+from keyback.directory.connection import PAGE_SIZE, Connection
 from keyback.directory.errors import NotFound
 
 __all__ = [
@@ -144,7 +144,7 @@ def people(
     *,
     filter: str = PEOPLE,
     shape: Shape = Shape(),
-    page_size: int = 1000,
+    page_size: int = PAGE_SIZE,
 ) -> Iterator[DirectoryPerson]:
     """Everybody below ``base`` that ``filter`` matches, in pages that are streamed: memory does not grow with them.
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import os
+import select
+import socket
 from uuid import UUID
 
 import ldap
@@ -119,6 +122,39 @@ def test_nobody_is_held_back_until_the_end(forest: Forest, connection: Connectio
     assert first.sam in {row.account for row in WITHIN}
     assert not connection.broken
     assert len(list(iteration)) == len(WITHIN) - 1
+
+
+def test_the_next_page_is_on_its_way_before_anybody_of_the_first_is_handed_out(
+    forest: Forest, connection: Connection
+) -> None:
+    iteration = people(connection, read_domain(connection), forest.people_dn, page_size=5)
+    next(iteration)
+    arriving, _, _ = select.select([connection._link.fileno()], [], [], 10)
+    assert arriving
+    assert len(list(iteration)) == len(WITHIN) - 1
+
+
+def test_a_page_that_does_not_come_is_told_after_the_people_of_the_page_before(
+    forest: Forest, connection: Connection
+) -> None:
+    found = people(connection, read_domain(connection), forest.people_dn, page_size=5)
+    first = [next(found)]
+    with socket.socket(fileno=os.dup(connection._link.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
+    first += [next(found) for _ in range(4)]
+    with pytest.raises(errors.Unreachable):
+        next(found)
+    assert {each.sam for each in first} < {row.account for row in WITHIN}
+    assert connection.broken
+
+
+def test_a_connection_is_not_used_again_while_a_page_is_on_its_way(forest: Forest, connection: Connection) -> None:
+    found = people(connection, read_domain(connection), forest.people_dn, page_size=5)
+    next(found)
+    found.close()  # type: ignore[attr-defined]  # a generator
+    assert connection.broken
+    with pytest.raises(errors.Unreachable):
+        connection.search("", ["dnsHostName"])
 
 
 def test_a_base_that_is_gone_is_told(forest: Forest, connection: Connection) -> None:
