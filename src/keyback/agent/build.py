@@ -61,7 +61,14 @@ class Parts:
         )
 
     def switchboard(self) -> Switchboard:
-        return Switchboard(self.config, self.identity, self.keys, self.link, self.events)
+        return Switchboard(
+            config=self.config,
+            identity=self.identity,
+            keys=self.keys,
+            link=self.link,
+            journal=self.journal,
+            events=self.events,
+        )
 
     def synchronisation(self) -> Synchronisation:
         return Synchronisation(

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from keyback.agent.catalogue import Kind
 from keyback.agent.clock import Clock
+from keyback.agent.domains import Domains
 from keyback.agent.events import Events
 from keyback.agent.exchange import Refused, Unreachable
 from keyback.agent.journal import Journal, SyncRun
@@ -38,8 +39,9 @@ class PeopleDoor(Protocol):
 
 
 class Delivery:
-    """One run, which begins with its first push. ``run`` counts along. ``wait`` is called with seconds between two
-    tries; ``door`` is held while a push is numbered and sent, since the portal takes an agent's pushes in their order.
+    """One run, which begins with its first push. ``run`` and ``domains`` go along. ``wait`` is called with seconds
+    between two tries; ``door`` is held while a push is numbered and sent, since the portal takes an agent's pushes in
+    their order.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Delivery:
         self.run = run
         self.begun = False
         self.refused: set[UUID] = set()
+        self.domains = Domains()
         self._forest_id = forest_id
         self._journal = journal
         self._events = events
@@ -78,6 +81,7 @@ class Delivery:
         self.begin()
         receipt = self._deliver(content)
         self.refused.update(receipt.refused)
+        self.domains.note(content.get("people", ()))
         self.run = replace(
             self.run,
             people=self.run.people + len(content.get("people", ())),

@@ -19,10 +19,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from keyback.agent.catalogue import Kind
 from keyback.agent.config import AgentConfig
+from keyback.agent.domains import domains_told
 from keyback.agent.events import Events
 from keyback.agent.exchange import InvalidAnswer, LinkError, Refused
 from keyback.agent.files import read_private, write_private
 from keyback.agent.identity import Identity, learn_forests
+from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
 from keyback.errors import ConfigurationError, KeybackError
 from keyback.protocol.messages import ForestStates, Served, ServedForest, UnsealKey
@@ -88,9 +90,17 @@ class Switchboard:
     """Moves the switch, and tells the portal and the log."""
 
     def __init__(
-        self, config: AgentConfig, identity: Identity, keys: KeyStore, link: SwitchDoor, events: Events
+        self,
+        *,
+        config: AgentConfig,
+        identity: Identity,
+        keys: KeyStore,
+        link: SwitchDoor,
+        journal: Journal,
+        events: Events,
     ) -> None:
         self._config = config
+        self._journal = journal
         self._identity = identity
         self._keys = keys
         self._link = link
@@ -176,7 +186,11 @@ class Switchboard:
     def _say(self, states: dict[str, State], key: UnsealKey | None = None) -> ForestStates:
         served = Served(
             forests=[
-                ServedForest(name=one.name, domains=list(one.domains), writeback=_told(states.get(one.name)))
+                ServedForest(
+                    name=one.name,
+                    domains=domains_told(self._journal, one),
+                    writeback=_told(states.get(one.name)),
+                )
                 for one in self._config.forest
             ],
             unseal=key,

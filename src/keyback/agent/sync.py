@@ -221,6 +221,8 @@ class Synchronisation:
                 delivery.run = replace(delivery.run, problem=f"directory: {error.code}: {error.message}")
             except LinkError as error:
                 delivery.run = replace(delivery.run, problem=f"portal: {error}")
+            run = delivery.run
+            delivery.domains.keep(self._journal, forest.config, everybody=run.kind == "whole" and not run.problem)
             self._finished(delivery)
 
     def _finished(self, delivery: Delivery) -> None:

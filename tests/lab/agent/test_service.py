@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 from tests.lab.agent.service import numbers, run, running, state, wait_for
@@ -20,8 +22,11 @@ from tests.support.proxy import forward_proxy
 from tests.support.waiting import wait_until
 
 import lab
+from keyback.agent.build import parts
+from keyback.agent.config import load
 from keyback.agent.identity import load_identity
 from lab import api
+from lab.people import alternative_suffixes
 from lab.stack import KEYBACK, AgentProcess, Stack, agent_toml
 
 pytestmark = pytest.mark.lab
@@ -229,6 +234,27 @@ def test_when_many_go_at_once_the_portals_operator_is_asked(
     assert waiting["forest"] == forest.dns_domain and waiting["people"] > 5
     run(agent, "sync", "run")
     assert "Nobody waits" in stack.keyback("removals", "list", stack.slug)
+
+
+def test_the_portal_is_told_in_which_domains_user_ids_end_whatever_the_file_says(
+    stack: Stack, forest: lab.Forest, agent: AgentProcess
+) -> None:
+    def told() -> list[str]:
+        (file,) = stack.portal_directory.rglob("keyback.sqlite3")
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
+            (domains,) = database.execute("SELECT domains FROM agents_agentforest").fetchone()
+        return sorted(json.loads(domains))
+
+    text = agent.config.read_text()
+    agent.config.write_text(re.sub(r"(?m)^domains = .*$", 'domains = ["nobody.test"]', text))
+    try:
+        with parts(load(agent.config)) as made:
+            (one,) = made.forests.values()
+            made.synchronisation().run(one, made.identity.forest_id(one.name) or UUID(int=0))
+            made.switchboard().agree(datetime.now(UTC))
+    finally:
+        agent.config.write_text(text)
+    assert told() == sorted([forest.dns_domain, *alternative_suffixes(forest.dns_domain)])
 
 
 # --- running

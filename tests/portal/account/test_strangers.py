@@ -61,6 +61,15 @@ def test_the_agents_on_the_page_are_those_of_the_user_id_s_domain(
         assert agents_shown(f"nobody{number}@example.test") == {str(agent.row.id)}
 
 
+def test_where_people_of_one_domain_live_in_two_forests_the_unknown_of_it_do_as_well(
+    organization: Organization, agent: AgentWithKeys, other: AgentWithKeys
+) -> None:
+    said = ServedForest(name=other.forest.name, domains=["other.test", "example.test"], writeback="on")
+    declare(other.row, Served(forests=[said]), timezone.now())
+    shown = {one for number in range(12) for one in agents_shown(f"nobody{number}@example.test")}
+    assert shown == {str(agent.row.id), str(other.row.id)}
+
+
 def test_where_no_domain_tells_an_unknown_user_id_always_looks_to_be_of_the_same_forest(
     agent: AgentWithKeys, other: AgentWithKeys
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +16,7 @@ from keyback.agent.config import AgentConfig
 from keyback.agent.events import Field
 from keyback.agent.exchange import Cause, LinkError, Refused, Unreachable
 from keyback.agent.identity import Identity, load_identity, store_identity
+from keyback.agent.journal import Journal
 from keyback.agent.keys import KeyStore
 from keyback.agent.switch import State, Switchboard, SwitchFailed
 from keyback.errors import ConfigurationError
@@ -78,6 +80,7 @@ class Site:
         )
         self.identity: Identity = store_identity(self.folder, name="agent", portal="", onboarded=onboarded)
         self.keys = KeyStore.create(self.folder, timedelta(days=1), NOW)
+        self.journal = Journal(self.folder / "journal.sqlite")
         self.board = self.make(CORP)
 
     def make(self, *forests: str) -> Switchboard:
@@ -92,15 +95,24 @@ class Site:
         config = AgentConfig.model_validate(
             {"state_dir": self.folder, "forest": [{"name": name, **one} for name in forests]}
         )
-        return Switchboard(config, self.identity, self.keys, self.portal, self.log)
+        return Switchboard(
+            config=config,
+            identity=self.identity,
+            keys=self.keys,
+            link=self.portal,
+            journal=self.journal,
+            events=self.log,
+        )
 
     def key(self) -> str:
         return self.keys.newest().key
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
+def site(tmp_path: Path) -> Iterator[Site]:
+    site = Site(tmp_path)
+    yield site
+    site.journal.close()
 
 
 def test_an_agent_from_before_the_switch_is_on(site: Site) -> None:

@@ -40,7 +40,7 @@ class Told:
 
 def forest_of(attempt: Attempt) -> Forest:
     """The forest of which an unknown user ID looks to be, always the same one: one in which user IDs of its domain live
-    as the agents' files have it, else any that has people. Raises NoAgent where there is none."""
+    as its agents tell, else any that has people. Raises NoAgent where there is none."""
     people = Person.objects.filter(forest=OuterRef("pk"), enabled=True, removed_at=None)
     forests = list(Forest.objects.filter(Exists(people), organization=attempt.organization).order_by("pk"))
     if len(forests) > 1:

@@ -49,7 +49,8 @@ class Agent(models.Model):
 
 class AgentForest(models.Model):
     """``writeback``: whether the agent takes requests for this forest. Its people are synchronised either way.
-    ``domains``: of the user IDs that live there, as the agent's file has them; for what strangers are shown."""
+    ``domains``: of the user IDs that live there, as the agent has found them, or its file has them; for what strangers
+    are shown."""
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="forests")
