@@ -84,11 +84,15 @@ so there; both say it by msDS-isRODC of their NTDS Settings (MS-ADTS 3.1.1.4.5.1
 
 
 class Connection:
-    """A bound connection to one server; a context manager. Made by `connect`."""
+    """A bound connection to one server; a context manager. Made by `connect`.
+
+    ``broken``: it sends nothing more. ``asked``: answers to a search may still come.
+    """
 
     def __init__(self, server: DirectoryServer, link: Any) -> None:
         self.server = server
         self.broken = False
+        self.asked = False
         self._link: Any = link
         self.root = self._read_root()
 
@@ -186,7 +190,7 @@ class Connection:
     def _asking(self) -> Iterator[None]:
         """Raises DirectoryError for what goes wrong; the connection is broken where answers may still come."""
         self._refuse_if_broken()
-        finished = False
+        self.asked, finished = True, False
         try:
             yield
             finished = True
@@ -194,6 +198,7 @@ class Connection:
             finished = not errors.connection_lost(error)
             raise errors.translate(error, self.server.url) from error
         finally:
+            self.asked = False
             self.broken = self.broken or not finished
 
     def _ask(

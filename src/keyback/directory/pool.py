@@ -66,7 +66,8 @@ class Pool:
 
     def _give_back(self, connection: Connection) -> None:
         with self._lock:
-            if not connection.broken and not self._closed:
+            # An iteration that somebody has forgotten, and Python not yet, would break it under the next one's hands.
+            if not (connection.broken or connection.asked or self._closed):
                 self._idle.append(connection)
                 return
         connection.close()

@@ -239,6 +239,20 @@ def test_a_search_that_is_given_up_ends_the_connection(forest: Forest, server: D
     pool.close()
 
 
+def test_a_search_that_is_forgotten_ends_the_connection_too(forest: Forest, server: DirectoryServer) -> None:
+    pool = Pool(server)
+    with pool.connection() as connection:
+        entries = connection.paged(forest.people_dn, ["cn"], "(objectClass=user)", page_size=5)
+        next(entries)
+    with pytest.raises(errors.Unreachable):
+        connection.search("", ["dnsHostName"])
+    with pool.connection() as other:
+        assert other is not connection
+        entries.close()
+        assert not other.broken
+    pool.close()
+
+
 def test_a_refused_search_leaves_the_connection_usable(server: DirectoryServer) -> None:
     with connect(server) as connection:
         with pytest.raises(errors.NotFound):
