@@ -5,12 +5,15 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event
+from uuid import uuid4
 
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import connection, transaction
 from django.db.models.signals import post_save
+from django.utils import timezone
 
+from keyback.portal.account.hold import hold, is_held
 from keyback.portal.limits.models import Counter
 from keyback.portal.people.cloud import verify_password
 from keyback.portal.people.models import Person
@@ -212,6 +215,44 @@ def test_a_password_submitted_while_another_is_being_recorded_is_not_taken(
     assert thief.get("/recover/password", follow=False).response["Location"] == "/recover/outcome"
     assert (walker.recovery().state, thief.recovery().state) == ("done", "refused")
     assert thief.recovery().refusal == "superseded"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_was_not_me_and_the_outcome_of_another_reset_come_through_together(
+    ada: Person, walker: Walker, directory: FakeDirectory
+) -> None:
+    """Both write about the same account; neither waits for something that the other has."""
+    walker.prove("ada@example.test")
+    directory.inspect(ada)
+    page = walker.get("/recover/password")
+    walker.send_boxes(page, boxes_for(page, "Winter-ist-kalt-7"))
+    has_the_person, go_on = Event(), Event()
+
+    def stop_before_the_state(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        if "account_accountstate" in sql and sql.startswith("INSERT"):
+            has_the_person.set()
+            go_on.wait(30)
+        return execute(sql, *rest)
+
+    def press() -> None:
+        try:
+            with connection.execute_wrapper(stop_before_the_state):
+                hold(ada, uuid4(), timezone.now())
+        finally:
+            connection.close()
+
+    if connection.vendor == "sqlite":
+        go_on.set()
+    with ThreadPoolExecutor(1) as pool:
+        pressed = pool.submit(press)
+        assert has_the_person.wait(30)
+        with transaction.atomic():
+            directory.write()
+            go_on.set()
+            _until_somebody_waits()
+        pressed.result()
+    assert walker.recovery().state == "done"
+    assert is_held(ada, timezone.now())
 
 
 def _until_somebody_waits() -> None:

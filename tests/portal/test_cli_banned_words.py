@@ -6,16 +6,23 @@ import io
 import json
 import logging
 from pathlib import Path
+from threading import Thread
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
+from keyback.passwords import BannedWords
 from keyback.portal.audit.models import AuditEntry
+from keyback.portal.limits.budgets import RESETS, spend
+from keyback.portal.organizations import banned
 from keyback.portal.organizations.models import BannedList, Organization
 from keyback.portal.people import cloud
 from keyback.portal.people.models import Person
 from keyback.protocol.errors import Forged
+from keyback.protocol.messages import BannedTerms
 from tests.portal.commands import Here
+from tests.support.waiting import wait_until
 
 FINE = "Zyxopolis-2-k"
 
@@ -56,6 +63,40 @@ def test_a_list_is_set_shown_audited_and_counts_at_once(here: Here, person: Pers
     assert codes(person, "Passw0rd!") == ["banned"]
     entry = AuditEntry.objects.get(activity="banned_words.changed")
     assert "zyxopolis" not in json.dumps(entry.details, default=str)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_while_a_long_list_is_compiled_the_organization_s_people_go_on(
+    person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever they do is written down with the organization's name, which PostgreSQL looks up."""
+    real, done, waited = banned.mapped, [], []
+
+    def somebody_else() -> None:
+        try:
+            spend(person.organization_id, RESETS, "somebody", now=timezone.now())
+            done.append("counted")
+        finally:
+            connection.close()
+
+    def compiles(terms: BannedTerms) -> BannedWords:
+        other.start()
+        if connection.vendor == "postgresql":  # on SQLite one writes at a time
+            wait_until(lambda: done or waits_for_a_lock(), timeout=30, what="somebody else")
+            waited.append(not done)
+        return real(terms)
+
+    other = Thread(target=somebody_else)
+    monkeypatch.setattr(banned, "mapped", compiles)
+    banned.change(person.organization, now=timezone.now(), by="operator:test", terms=["zyxopolis"])
+    other.join(30)
+    assert (done, any(waited)) == (["counted"], False)
+
+
+def waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 def test_an_audit_accepts_and_logs_codes_only(here: Here, person: Person) -> None:

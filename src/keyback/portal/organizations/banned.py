@@ -50,7 +50,8 @@ def change(
 ) -> BannedTerms:
     """The new list; what is None stays as it is. Raises TermsRefused."""
     with transaction.atomic():
-        Organization.objects.select_for_update().get(pk=organization.pk)
+        # Without FOR KEY: a long list takes seconds, in which others still write rows that name the organization.
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
         row = BannedList.objects.filter(organization=organization).first()
         old = BannedTerms(organization_id=organization.id, version=1) if row is None else _read(row)
         given = {"mode": mode, "strict": strict, "extended": extended}

@@ -102,7 +102,7 @@ def add(
     row_id = uuid.uuid4()
     with transaction.atomic():
         # The person's row is what two simultaneous registrations wait for.
-        Person.objects.select_for_update(of=("self",)).get(pk=person.pk)
+        Person.objects.select_for_update(no_key=True).get(pk=person.pk)
         if len(rows_of(person, method)) >= most:
             raise TooMany(f"there are {most} already")
         if lookup and RegisteredMethod.objects.filter(organization_id=person.organization_id, lookup=lookup).exists():

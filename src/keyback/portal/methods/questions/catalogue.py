@@ -77,7 +77,7 @@ def add_own(organization: Organization, text: str, *, by: str, now: datetime) ->
     if not SHORTEST <= len(text) <= LONGEST or not text.isprintable():
         raise QuestionRefused(f"a question has {SHORTEST} to {LONGEST} characters")
     with transaction.atomic():
-        Organization.objects.select_for_update().get(pk=organization.pk)
+        Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
         texts = OwnQuestion.objects.filter(organization=organization).values_list("text", flat=True)
         if text.casefold() in {one.casefold() for one in (*texts, *map(str, PREDEFINED.values()))}:
             raise QuestionRefused("there is such a question already")
