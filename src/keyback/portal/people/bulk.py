@@ -13,7 +13,7 @@ from django.db.models import Field, Model
 __all__ = ["analyse_if_never", "insert", "lookup", "update"]
 
 _BATCH = 500
-_WORTH_IT = 20
+_WORTH_IT = 5
 """Rows below which setting up a COPY costs more than it saves."""
 
 

@@ -71,7 +71,8 @@ class Person(models.Model):
             models.Index(fields=["organization", "user_id"]),
             models.Index(fields=["organization", "anchor"]),
             models.Index(
-                fields=["organization", "forest", "missing_at"],
+                # Who is missing and not removed is asked by every push, however many have ever been removed.
+                fields=["organization", "forest", "removed_at"],
                 name="people_missing",
                 condition=models.Q(missing_at__isnull=False),
             ),

@@ -88,16 +88,25 @@ def _take_sequence(agent: Agent, push: Push) -> None:
         raise ForestRefused("this agent does not serve this forest")
 
 
+_COUNT = f"""
+INSERT INTO {SyncRun._meta.db_table} (id, organization_id, forest_id, agent_id, started_at, people, removed)
+VALUES (%(run)s, %(organization)s, %(forest)s, %(agent)s, %(now)s, %(people)s, 0)
+ON CONFLICT (id) DO UPDATE SET people = {SyncRun._meta.db_table}.people + excluded.people
+RETURNING {sql.columns(SyncRun, SyncRun._meta.db_table)}
+"""  # noqa: S608 — table names
+
+
 def _run(agent: Agent, push: Push, now: datetime) -> SyncRun:
-    run, _ = SyncRun.objects.get_or_create(
-        id=push.run_id,
-        defaults={
-            "organization_id": agent.organization_id,
-            "forest_id": push.forest_id,
-            "agent_id": agent.pk,
-            "started_at": now,
-        },
+    """The run that this push is of, begun if need be, with its people counted in."""
+    given = sql.values(
+        run=push.run_id,
+        organization=agent.organization_id,
+        forest=push.forest_id,
+        agent=agent.pk,
+        now=now,
+        people=len(push.people),
     )
+    run: SyncRun = sql.instances(_COUNT, given, SyncRun)[0][0]
     if run.agent_id != agent.pk or run.forest_id != push.forest_id or run.ended_at is not None:
         raise SequenceRefused("this run belongs to another forest or agent, or has ended")
     return run
@@ -117,10 +126,10 @@ def _take_leave(run: SyncRun, push: Push, now: datetime) -> list[UUID]:
 
 
 def _note(agent: Agent, run: SyncRun, push: Push, settled: removals.Settled, now: datetime) -> None:
-    run.people += len(push.people)
-    run.removed += settled.removed
-    run.ended_at = now if push.last else None
-    run.save(update_fields=["people", "removed", "ended_at"])
+    if settled.removed or push.last:
+        run.removed += settled.removed
+        run.ended_at = now if push.last else None
+        run.save(update_fields=["removed", "ended_at"])
     if push.last:
         write(
             run.organization_id,
