@@ -64,7 +64,7 @@ class Place:
 
 
 class PushedPerson(NamedTuple):
-    """A row of Person as a push has it; an instance of the model would cost as much as all its cryptography."""
+    """A row of Person as a push has it; an instance of the model would cost more than writing it."""
 
     id: UUID
     organization_id: UUID
