@@ -41,6 +41,18 @@ def test_a_locked_account_is_unlocked_and_the_password_stays(
     assert not AuditEntry.objects.filter(activity="password.reset").exists()
 
 
+def test_unlocking_ends_no_other_walk(ada: Person, walker: Walker, directory: FakeDirectory) -> None:
+    other = Walker("10.0.0.9")
+    other.prove("ada@example.test")
+    directory.inspect(ada)
+    to_the_end(walker, "ada@example.test")
+    directory.inspect(ada, locked_out=True)
+    walker.post(UNLOCK, walker.get("/recover/wait").forms[UNLOCK])
+    directory.unlock()
+    assert walker.recovery().state == "done"
+    assert other.get("/recover/password").heading == "What should your new password be?"
+
+
 def test_an_account_that_is_not_locked_is_offered_a_new_password(
     ada: Person, walker: Walker, directory: FakeDirectory
 ) -> None:
