@@ -141,9 +141,10 @@ def test_what_is_not_there_is_not_found(site: Site, path: str) -> None:
         b"POST /agents/v1/poll HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"POST /agents/v1/poll HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         b"GET /agents/v1/health HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000,
+        b"GET /agents/v1/health HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 40_000 + b"\r\n\r\n",
         b"GET /agents/v1/health HTTP/1.1\r\nX\r\n\r\n",
     ],
-    ids=range(8),
+    ids=range(9),
 )
 def test_what_is_not_http_is_refused_in_the_same_form(door: OpenDoor, sent: bytes) -> None:
     with socket.create_connection(("127.0.0.1", door.port), 10) as connection:

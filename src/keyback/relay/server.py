@@ -29,8 +29,9 @@ STOP_SECONDS = 10
 
 
 class _Connection(h11.Connection):
-    """h11's own, which takes a body in chunks and lets a length beside them pass. A proxy that goes by the length takes
-    part of the body for another request, which may get somebody else's answer (RFC 9112, section 6.3)."""
+    """h11's own, but for two things that it lets pass. A length beside chunks: a proxy that goes by the length takes
+    part of the body for another request, which may get somebody else's answer (RFC 9112, section 6.3). And a head that
+    comes in one piece, however long."""
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
         event = super().next_event()
@@ -38,6 +39,8 @@ class _Connection(h11.Connection):
             names = {name for name, _ in event.headers}
             if b"transfer-encoding" in names and (b"content-length" in names or event.http_version < b"1.1"):
                 raise h11.RemoteProtocolError("chunks and a length, or chunks before HTTP/1.1")
+            if len(event.target) + sum(len(name) + len(value) for name, value in event.headers) > HEAD_BYTES:
+                raise h11.RemoteProtocolError("the head is too long")
         return event
 
 
