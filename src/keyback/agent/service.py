@@ -95,7 +95,7 @@ class Service:
         )
 
     def stop(self) -> None:
-        """May be called from a signal handler."""
+        """From any thread; not from a signal handler, which may interrupt the wait for this very event."""
         self._stop.set()
 
     def run(self) -> None:
@@ -128,6 +128,8 @@ class Service:
                 loop()
                 return
             except Exception as error:
+                if self._stop.is_set():
+                    return  # an interpreter that ends starts no thread any more, for a connection say: no mistake
                 self._tell_unforeseen(error)
                 self._pause(LONGEST_PAUSE / 6)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -70,13 +69,13 @@ def onboard(config_file: Path, portal: str | None, code: str, name: str | None) 
 def run(config_file: Path) -> None:
     """Work until stopped (SIGTERM or Ctrl-C); what was claimed is finished first."""
     from keyback.agent.build import alone, parts
+    from keyback.cli.signals import stopping
 
     config = _load(config_file)
     with parts(config) as made, alone(config.state_dir):
         service = made.service()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: service.stop())
-        service.run()
+        with stopping(service.stop):
+            service.run()
 
 
 @agent.command()
