@@ -91,6 +91,7 @@ class Row:
         )
 
     def queue_again(self, boxes: dict[UUID, tuple[str, bytes]]) -> None:
+        self.put_boxes(boxes)  # before it is queued: the portal tells the agents of it once
         self.write(
             state="queued",
             claimed_by_id=None,
@@ -104,7 +105,6 @@ class Row:
             expires_at=_soon(),
             deadline=_soon(),
         )
-        self.put_boxes(boxes)
 
     def put_boxes(self, boxes: dict[UUID, tuple[str, bytes]]) -> None:
         self.whole.sql("DELETE FROM writeback_sealedbox WHERE request_id = ?", self.id.hex)
@@ -123,7 +123,7 @@ class Row:
         found = self.whole.sql("SELECT agent_id, key, box FROM writeback_sealedbox WHERE request_id = ?", self.id.hex)
         return {UUID(agent): (key, bytes(box)) for agent, key, box in found}
 
-    def insert(self, envelope: Envelope, signature: bytes) -> None:
+    def insert(self, envelope: Envelope, signature: bytes, boxes: dict[UUID, tuple[str, bytes]]) -> None:
         """A row that the people's door never made."""
         [[person]] = self.whole.sql("SELECT id FROM people_person WHERE object_guid = ?", envelope.object_guid.hex)
         columns: dict[str, object] = {
@@ -133,7 +133,7 @@ class Row:
             "person_id": person,
             "tracking_id": envelope.tracking_id.hex,
             "operation": envelope.operation.value,
-            "state": "queued",
+            "state": "expired",
             "envelope": envelope.to_bytes(),
             "signature": signature,
             "fence": 0,
@@ -148,6 +148,8 @@ class Row:
             f"VALUES ({', '.join('?' * len(columns))})",
             *columns.values(),
         )
+        self.put_boxes(boxes)
+        self.write(state="queued")
 
     def wait_for_end(self) -> str:
         """The outcome's code, once there is one."""
@@ -221,8 +223,7 @@ def test_a_request_written_into_the_database(
     if signed == "by another key":
         signature = sign_envelope(Ed25519PrivateKey.generate(), envelope.to_bytes())
     row = Row(forged, envelope.request_id)
-    row.insert(envelope, signature)
-    row.put_boxes(boxes)
+    row.insert(envelope, signature, boxes)
     assert row.wait_for_end() == "invalid_request"
     event = forged.wait_for_event(str(envelope.tracking_id), "32003")
     assert event["id"] == "32003"
@@ -234,8 +235,7 @@ def test_a_real_signature_on_another_request(forged: Whole, victim: Person, witn
     request_id, _ = _reset(forged, victim, password := fresh_password())
     envelope, boxes = _forgery(forged, victim)
     row = Row(forged, envelope.request_id)
-    row.insert(envelope, bytes(Row(forged, request_id).read("signature")))
-    row.put_boxes(boxes)
+    row.insert(envelope, bytes(Row(forged, request_id).read("signature")), boxes)
     assert row.wait_for_end() == "invalid_request"
     forged.wait_for_event(str(envelope.tracking_id), "32003")
     witness.holds(password, written=1)
@@ -299,8 +299,7 @@ def test_an_old_request_put_back_under_a_new_number(forged: Whole, victim: Perso
     old = Row(forged, request_id)
     envelope = parse(Envelope, bytes(old.read("envelope")))
     copy = Row(forged, uuid4())
-    copy.insert(envelope, bytes(old.read("signature")))
-    copy.put_boxes(boxes)
+    copy.insert(envelope, bytes(old.read("signature")), boxes)
     forged.wait_for_event(str(envelope.tracking_id), "32003")
     wait_until(lambda: copy.read("fence") > 0, timeout=20, what="the agent to see it")
     copy.write(state="expired")
