@@ -67,10 +67,11 @@ def _named(content: bytes, spelled: dict[str, set[bytes]]) -> list[str]:
 
 
 def files_below(*folders: Path, but: Collection[Path] = ()) -> Iterator[Path]:
-    """``but``: folders that are left out, with all below them."""
+    """``but``: folders that are left out, with all below them. Nor does it go into another file system, as the /proc
+    of a root that somebody built below: its files are not kept there, and some may be read by nobody."""
     for folder in folders:
         for place, below, names in os.walk(folder):
-            below[:] = [name for name in below if Path(place, name) not in but]
+            below[:] = [name for name in below if (path := Path(place, name)) not in but and not path.is_mount()]
             yield from (path for name in names if (path := Path(place, name)).is_file())
 
 
