@@ -34,6 +34,10 @@ HINTS_CONTROLS = ("1.2.840.113556.1.4.2239", "1.2.840.113556.1.4.2066")
 Change = tuple[int, str, bytes]
 """What is done to an attribute (ldap.MOD_REPLACE, MOD_DELETE, MOD_ADD), its name, and one value."""
 
+_PAGE_SECONDS = 60.0
+"""A page may take so long, where the server has no longer time limit: Samba looks for everybody before it sends the
+first one, 38 µs for each person on our machine, and 500 entries may come over a slow line."""
+
 PAGE_SIZE = 500
 """Entries a page: half of what Active Directory gives at most (MaxPageSize), so that work on them begins sooner. Since
 the next page is asked for ahead, more of them cost no waiting."""
@@ -173,14 +177,15 @@ class Connection:
         one page while somebody works on the one before. An iteration that is given up leaves the connection broken.
         """
         with self._asking():
+            timeout = max(_PAGE_SECONDS, self.server.operation_timeout)
             cookie = b""
             page: list[_Found] = []
             while True:
                 control = SimplePagedResultsControl(criticality=True, size=page_size, cookie=cookie)
                 message = self._ask(base, attributes, ldap.SCOPE_SUBTREE, filter, [control, *controls])
                 yield from starmap(Entry.of, page)
-                answered: list[Any] = []
-                page = list(self._answers(message, answered))
+                _, found, _, answered = self._link.result3(message, all=ldap.MSG_ALL, timeout=timeout)
+                page = [one for one in found if one[0] is not None]
                 cookie = next((c.cookie for c in answered if isinstance(c, SimplePagedResultsControl)), b"")
                 if not cookie:
                     break

@@ -3,7 +3,6 @@ free."""
 
 from __future__ import annotations
 
-import gc
 import logging
 import multiprocessing
 import os
@@ -28,7 +27,6 @@ def keep_running(count: int, serve: Callable[[], None]) -> None:
 
     They are forked, which is safe while there are no threads yet, and shares the memory of all that is loaded.
     """
-    gc.freeze()  # the collector would write to, and so copy, what they share
     forked = multiprocessing.get_context("fork")
     running: list[ForkProcess] = []
     try:
