@@ -228,6 +228,17 @@ def test_after_a_failure_idle_connections_must_answer_before_they_are_lent(
     pool.close()
 
 
+def test_a_page_may_take_longer_than_any_other_answer(forest_to_break: Forest, server: DirectoryServer) -> None:
+    with connect(replace(server, operation_timeout=0.5)) as connection:
+        lab.freeze(forest_to_break.name)
+        waking = threading.Timer(2 * connection.server.operation_timeout, lab.thaw, [forest_to_break.name])
+        waking.start()
+        try:
+            assert list(connection.paged(forest_to_break.people_dn, ["cn"], "(objectClass=user)"))
+        finally:
+            waking.join()
+
+
 def test_a_search_that_is_given_up_ends_the_connection(forest: Forest, server: DirectoryServer) -> None:
     pool = Pool(server)
     with pool.connection() as connection:
