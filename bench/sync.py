@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 
@@ -94,10 +96,21 @@ def _whole_run(here: Site) -> _Run:
     config = str(here.agent.config)
     before = here.cpu_of_a_run()
     with subprocess.Popen([KEYBACK, "agent", "sync", "run", "--config", config], stdout=subprocess.DEVNULL) as process:
-        _, status, usage = os.wait4(process.pid, 0)
+        memory = 0
+        while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
+            memory = _peak_kb(process.pid) or memory
+            time.sleep(0.05)
+        _, status, usage = ended
         process.returncode = os.waitstatus_to_exitcode(status)
     assert process.returncode == 0, "the run broke off"
     cpu = {part: seconds - before[part] for part, seconds in here.cpu_of_a_run().items()}
     last = json.loads(here.stack.keyback("agent", "sync", "history", "--last", "1", "--json", "--config", config))
     agent = usage.ru_utime + usage.ru_stime
-    return _Run(last["people"] / last["seconds"], usage.ru_maxrss, {**cpu, "agent": agent})
+    return _Run(last["people"] / last["seconds"], memory, {**cpu, "agent": agent})
+
+
+def _peak_kb(pid: int) -> int:
+    """What it has had resident at most, so far. What wait4 tells counts this process too, since another one is a copy
+    of it until its own program begins."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    return int(found[1]) if found else 0
