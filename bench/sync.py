@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import click
+from tests.support.memory import peak_kb
 
 from bench.site import Site
 from keyback.agent.config import ForestConfig, load
@@ -98,7 +97,7 @@ def _whole_run(here: Site) -> _Run:
     with subprocess.Popen([KEYBACK, "agent", "sync", "run", "--config", config], stdout=subprocess.DEVNULL) as process:
         memory = 0
         while not (ended := os.wait4(process.pid, os.WNOHANG))[0]:
-            memory = _peak_kb(process.pid) or memory
+            memory = peak_kb(process.pid) or memory
             time.sleep(0.05)
         _, status, usage = ended
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -107,10 +106,3 @@ def _whole_run(here: Site) -> _Run:
     last = json.loads(here.stack.keyback("agent", "sync", "history", "--last", "1", "--json", "--config", config))
     agent = usage.ru_utime + usage.ru_stime
     return _Run(last["people"] / last["seconds"], memory, {**cpu, "agent": agent})
-
-
-def _peak_kb(pid: int) -> int:
-    """What it has had resident at most, so far. What wait4 tells counts this process too, since another one is a copy
-    of it until its own program begins."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    return int(found[1]) if found else 0

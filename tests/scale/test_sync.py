@@ -30,7 +30,8 @@ pytestmark = pytest.mark.scale
 
 REAL = int(os.environ.get("KEYBACK_REAL", "20000"))
 GENERATED = int(os.environ.get("KEYBACK_GENERATED", "1000000"))
-SCRIPT = Path(__file__).parents[1] / "support/generated_people.py"
+SCRIPT = ("-m", "tests.support.generated_people")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -87,6 +88,7 @@ def test_a_million_people_pass_the_agents_door(stack: ApartStack, count: Callabl
 
 def generate(config: Path, people: int) -> dict[str, Any]:
     """What the script told, which pytest shows where something fails."""
-    done = subprocess.run([sys.executable, SCRIPT, config, str(people)], capture_output=True, text=True, check=True)
+    command = [sys.executable, *SCRIPT, config, str(people)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     said: dict[str, Any] = json.loads(done.stdout)
     return said

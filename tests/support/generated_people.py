@@ -1,12 +1,11 @@
-"""An agent whose directory is made up: ``generated_people.py AGENT.TOML COUNT`` brings so many people through the
-agents' door, by the agent's own code, and prints seconds and peak memory as JSON.
+"""An agent whose directory is made up: ``python -m tests.support.generated_people AGENT.TOML COUNT`` brings so many
+people through the agents' door, by the agent's own code, and prints seconds and peak memory as JSON.
 """
 
 from __future__ import annotations
 
 import base64
 import json
-import re
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from keyback.agent import sync
 from keyback.agent.build import parts
 from keyback.agent.config import load
 from keyback.directory import DirectoryPerson
+from tests.support.memory import peak_kb
 
 
 def generated(count: int, domain: str) -> Iterator[DirectoryPerson]:
@@ -62,7 +62,7 @@ def main(config_file: str, count: int) -> None:
 
     @contextmanager
     def connection() -> Iterator[Any]:
-        yield SimpleNamespace(root=SimpleNamespace(default_naming_context=""))
+        yield SimpleNamespace(root=SimpleNamespace(default_naming_context=""), give_up=lambda: None)
 
     made_up: Any = sync
     made_up.people = lambda *_, **__: generated(count, settings.domains[0])
@@ -76,16 +76,8 @@ def main(config_file: str, count: int) -> None:
         begun = time.monotonic()
         run = made.synchronisation().run(forest, forest_id)
         seconds = time.monotonic() - begun
-    told = {"people": run.people, "problem": run.problem, "seconds": seconds, "megabytes": _peak_kb() // 1024}
+    told = {"people": run.people, "problem": run.problem, "seconds": seconds, "megabytes": peak_kb() // 1024}
     sys.stdout.write(json.dumps(told) + "\n")
-
-
-def _peak_kb() -> int:
-    """What this program had resident at most. getrusage would count the pytest that started it as well, since a process
-    is a copy of its parent until its own program begins."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    assert found is not None
-    return int(found[1])
 
 
 if __name__ == "__main__":
