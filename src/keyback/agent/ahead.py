@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from queue import Empty, Full, Queue
 from typing import TypeVar
 
@@ -16,9 +16,10 @@ T = TypeVar("T")
 _Item = tuple[T | None, BaseException | None]
 
 
-def ahead(items: Iterable[T], depth: int = 4) -> Iterator[T]:
+def ahead(items: Iterable[T], depth: int = 4, *, give_up: Callable[[], None] = lambda: None) -> Iterator[T]:
     """The same items, read up to ``depth`` ahead in a thread of their own. What reading raises is raised here, in its
-    place. The thread has ended when the iteration has, given up or not."""
+    place. The thread has ended when the iteration has; ``give_up`` is called where that is before the end, so that
+    what it waits for does not hold it."""
     queue: Queue[_Item[T]] = Queue(depth)
     given_up = threading.Event()
 
@@ -51,6 +52,9 @@ def ahead(items: Iterable[T], depth: int = 4) -> Iterator[T]:
             if error is not None:
                 raise error
             yield item  # type: ignore[misc]  # with an item there is no error, and the other way round
+    except BaseException:
+        give_up()
+        raise
     finally:
         given_up.set()
         _drain(queue)

@@ -266,11 +266,11 @@ def _push_everybody(task: _Task, progress: Callable[[int], None]) -> _Scope:
         found = people(task.connection, task.domain, base, filter=config.filter, shape=config.shape)
         # Bases may overlap. The directory is read on while a push is under way, so that neither waits for the other.
         records = (record(person) for person in _noted(found, scope.people))
-        for batch in ahead(batches(records, MAX_PEOPLE_PER_PUSH)):
+        for batch in ahead(batches(records, MAX_PEOPLE_PER_PUSH), give_up=task.connection.give_up):
             task.delivery.send(people=batch)
             progress(task.delivery.run.people)
     found_groups = groups(task.connection, task.group_bases, filter=config.group_filter)
-    for some in ahead(group_batches(_noted(found_groups, scope.groups))):
+    for some in ahead(group_batches(_noted(found_groups, scope.groups)), give_up=task.connection.give_up):
         task.delivery.send(groups=some)
     return scope
 

@@ -38,6 +38,9 @@ _PAGE_SECONDS = 60.0
 """A page may take so long, where the server has no longer time limit: Samba looks for everybody before it sends the
 first one, 38 µs for each person on our machine, and 500 entries may come over a slow line."""
 
+_LOOK_SECONDS = 0.5
+"""How often whoever waits for a page looks whether anybody still wants it."""
+
 PAGE_SIZE = 500
 """Entries a page: half of what Active Directory gives at most (MaxPageSize), so that work on them begins sooner. Since
 the next page is asked for ahead, more of them cost no waiting."""
@@ -122,6 +125,10 @@ class Connection:
         """
         return self._server_time + timedelta(seconds=time.clock_gettime(time.CLOCK_BOOTTIME) - self._read_at)
 
+    def give_up(self) -> None:
+        """From another thread: a page that this connection waits for is not waited for any longer."""
+        self.broken = True
+
     def emulates_pdc(self) -> bool:
         """Whether this server is the PDC emulator of its domain now: the role may move. It hears of every password
         first, and is asked by others when a password seems wrong (MS-ADTS 6.1.5.3)."""
@@ -184,7 +191,7 @@ class Connection:
                 control = SimplePagedResultsControl(criticality=True, size=page_size, cookie=cookie)
                 message = self._ask(base, attributes, ldap.SCOPE_SUBTREE, filter, [control, *controls])
                 yield from starmap(Entry.of, page)
-                _, found, _, answered = self._link.result3(message, all=ldap.MSG_ALL, timeout=timeout)
+                found, answered = self._whole(message, timeout)
                 page = [one for one in found if one[0] is not None]
                 cookie = next((c.cookie for c in answered if isinstance(c, SimplePagedResultsControl)), b"")
                 if not cookie:
@@ -222,6 +229,18 @@ class Connection:
                 answered.extend(returned)
                 return
             yield from (one for one in found if one[0] is not None)
+
+    def _whole(self, message: int, timeout: float) -> tuple[list[Any], list[Any]]:
+        """All entries, with the controls of the final answer."""
+        until = time.monotonic() + timeout
+        while True:
+            try:
+                _, found, _, answered = self._link.result3(message, all=ldap.MSG_ALL, timeout=_LOOK_SECONDS)
+            except ldap.TIMEOUT:
+                if self.broken or time.monotonic() >= until:
+                    raise
+            else:
+                return found, answered
 
     def modify(
         self,

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support.waiting import wait_until
 
 import lab
 from keyback.directory import DirectoryServer, Pool, connect, errors, verify_bind
@@ -237,6 +238,27 @@ def test_a_page_may_take_longer_than_any_other_answer(forest_to_break: Forest, s
             assert list(connection.paged(forest_to_break.people_dn, ["cn"], "(objectClass=user)"))
         finally:
             waking.join()
+
+
+def test_a_page_that_nobody_wants_any_more_is_not_waited_for(forest_to_break: Forest, server: DirectoryServer) -> None:
+    said: list[Exception] = []
+
+    def read() -> None:
+        try:
+            list(connection.paged(forest_to_break.people_dn, ["cn"], "(objectClass=user)"))
+        except errors.DirectoryError as error:
+            said.append(error)
+
+    with connect(server) as connection:
+        lab.freeze(forest_to_break.name)
+        reading = threading.Thread(target=read)
+        reading.start()
+        wait_until(lambda: connection.asked, what="the question")
+        connection.give_up()
+        reading.join(30)  # half of what a page may take
+        assert not reading.is_alive()
+        lab.thaw(forest_to_break.name)
+    assert [type(error) for error in said] == [errors.Unreachable]
 
 
 def test_a_search_that_is_given_up_ends_the_connection(forest: Forest, server: DirectoryServer) -> None:

@@ -47,3 +47,16 @@ def test_whoever_gives_up_leaves_no_thread_behind() -> None:
             if number == 3:
                 raise RuntimeError("the portal")
     assert threading.active_count() == before
+
+
+def test_what_the_reading_waits_for_is_given_up_with_it() -> None:
+    answer = threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        answer.wait()
+
+    iteration = ahead(items(), give_up=answer.set)
+    assert next(iteration) == 1
+    iteration.close()  # type: ignore[attr-defined]  # a generator
+    assert answer.is_set()
