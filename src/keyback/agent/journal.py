@@ -11,7 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -85,6 +85,10 @@ class SyncRun:
     problem: str = ""
     kind: RunKind = "whole"
     held: int = 0
+
+    @property
+    def end(self) -> str:
+        return self.problem or ("going on" if self.finished_at is None else "complete")
 
 
 class Journal:
@@ -279,23 +283,17 @@ class Journal:
         return int(value)
 
     def save_run(self, run: SyncRun) -> None:
+        """A forest has one run at a time: with a new one, an earlier one that never ended was broken off."""
         with self._written() as database:
+            if run.finished_at is None:
+                database.execute(
+                    "UPDATE sync_run SET problem = 'broken off' WHERE forest = ? AND id != ? AND finished_at IS NULL",
+                    (run.forest, str(run.id)),
+                )
+            finished = None if run.finished_at is None else run.finished_at.isoformat()
             database.execute(
                 "INSERT OR REPLACE INTO sync_run VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    str(run.id),
-                    run.forest,
-                    run.started_at.isoformat(),
-                    None if run.finished_at is None else run.finished_at.isoformat(),
-                    run.people,
-                    run.added,
-                    run.changed,
-                    run.removed,
-                    run.refused,
-                    run.problem,
-                    run.kind,
-                    run.held,
-                ),
+                (str(run.id), run.forest, run.started_at.isoformat(), finished, *astuple(run)[4:]),
             )
 
     def runs(self, last: int = 10, *, forest: str | None = None, kind: str | None = None) -> list[SyncRun]:

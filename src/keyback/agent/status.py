@@ -58,5 +58,5 @@ def _operations(config: AgentConfig, book: Journal) -> list[str]:
 
 
 def _run(run: SyncRun) -> str:
-    end = "going on" if run.finished_at is None else run.problem or "complete"
-    return f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC {run.forest}: {run.people} people, {run.changed} changed, {end}"
+    what = f"{run.people} people, {run.changed} changed, {run.end}"
+    return f"{run.started_at:%Y-%m-%d %H:%M:%S} UTC {run.forest}: {what}"

@@ -209,7 +209,7 @@ def _row(config: AgentConfig, run: SyncRun) -> dict[str, object]:
         "removed": run.removed,
         "refused": run.refused,
         "held": run.held,
-        "end": "going on" if run.finished_at is None else run.problem or "complete",
+        "end": run.end,
         "why": dict(why),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -192,6 +193,19 @@ def test_runs_are_remembered_newest_first(journal: Journal) -> None:
     journal.save_run(first)
     journal.save_run(second)
     assert journal.runs() == [second, first]
+
+
+def test_a_run_that_another_one_follows_was_broken_off(journal: Journal) -> None:
+    hours = [NOON + timedelta(hours=hour) for hour in range(3)]
+    killed, elsewhere, next_one = (
+        SyncRun(id=uuid4(), forest=forest, started_at=at, finished_at=None)
+        for forest, at in zip(("corp", "other", "corp"), hours, strict=True)
+    )
+    for run in (killed, elsewhere, next_one):
+        journal.save_run(run)
+    assert [run.end for run in journal.runs()] == ["going on", "going on", "broken off"]
+    journal.save_run(replace(next_one, finished_at=hours[2]))
+    assert [run.end for run in journal.runs()] == ["complete", "going on", "broken off"]
 
 
 def test_old_requests_are_forgotten_but_never_what_the_portal_does_not_know(journal: Journal) -> None:
